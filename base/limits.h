@@ -1,0 +1,39 @@
+/* limits.h - every limit on what comes from outside, in one place. Man pages name these. */
+#pragma once
+
+enum {
+	/* Before login: nobody is known yet, so little is taken. */
+	LIMIT_PRELOGIN_LINE_BYTES = 8192,    /* one command line without its literals */
+	LIMIT_PRELOGIN_LITERAL_BYTES = 1024, /* one literal: a user name or a password */
+	LIMIT_PRELOGIN_BAD_COMMANDS = 10,    /* then the connection is closed */
+	LIMIT_PIPELINE_BYTES = 64 * 1024,    /* held in the front while a login is under way */
+
+	/* Credentials. */
+	LIMIT_USER_BYTES = 255,
+	LIMIT_PASSWORD_BYTES = 1024,
+
+	/* Accounts. */
+	LIMIT_GROUPS = 64,
+	LIMIT_PATH_BYTES = 1024,
+	LIMIT_NAME_BYTES = 255, /* one level of a mailbox name, on disk */
+
+	/* The channel between front and session. */
+	LIMIT_CHANNEL_DATA_BYTES = 65536,   /* payload of one DATA frame */
+	LIMIT_CHANNEL_IN_BYTES = 256 * 1024, /* read but not yet understood, each way */
+
+	/* A connection in a session. */
+	LIMIT_COMMAND_LINE_BYTES = 64 * 1024,     /* one command line without its literals */
+	LIMIT_COMMAND_LITERAL_BYTES = 256 * 1024, /* literals of one command, APPEND's excepted */
+	LIMIT_OUTPUT_HIGH_WATER_BYTES = 128 * 1024, /* a command waits while more is unsent */
+	LIMIT_OUTPUT_BYTES = 8 * 1024 * 1024, /* hard maximum of unsent output of a connection */
+	LIMIT_LIST_DEPTH = 32,   /* parentheses in a command */
+	LIMIT_SEARCH_KEYS = 1000,
+	LIMIT_POP3_LINE_BYTES = 512, /* RFC 2449 section 4 asks for 255 at least */
+
+	/* Messages. */
+	LIMIT_MIME_DEPTH = 100,
+	LIMIT_MIME_PARTS = 10000,
+	LIMIT_HEADER_BYTES = 1024 * 1024, /* of one header: fields beyond are not looked at */
+	LIMIT_ADDRESSES = 10000,          /* in one header field of an ENVELOPE */
+	LIMIT_KEYWORDS = 64,              /* different keywords in one mailbox */
+};

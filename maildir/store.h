@@ -1,0 +1,50 @@
+/* store.h - all mail of one user: a Maildir++ tree, opened after becoming that user. */
+#pragma once
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "maildir/work.h"
+
+enum fsync_mode { FSYNC_OPTIMIZED, FSYNC_ALWAYS, FSYNC_NEVER };
+
+/* Strings are the caller's and live as long as the store. */
+struct store_settings {
+	const char *path;         /* of the INBOX, absolute */
+	const char *index_path;   /* absolute; may not exist yet */
+	char hierarchy_separator; /* '/' or '.' towards clients */
+	enum fsync_mode fsync;
+	const char *hostname; /* for base names and lock files */
+	const char *uidl_format; /* POP3 UIDL: "%08Xu%08Xv" style, see pop3_uidl.h */
+};
+
+struct store;
+
+/*
+ * Open the store; make cur, new and tmp (mode 0700) where the root has none yet, and the root itself (its parent must exist).
+ * Returns 0; -ENOTDIR, -EACCES, -ELOOP (cur, new or tmp is a symbolic link), or another -errno, logged with path and cause.
+ */
+_must_check_ int store_open(const struct store_settings *settings, const struct log *log, struct store **ret_store);
+
+/* Close; every mailbox must be closed before. */
+void store_close(struct store *store);
+
+/* Grows whenever any mailbox of the store was changed by us or found changed: a cheap "anything new?" for other connections. */
+uint64_t store_change_count(const struct store *store);
+
+/*
+ * Take the maildrop lock: one POP3 session a user (RFC 1939 section 8).
+ * Per host: one process serves all connections of a user. Returns 0, or -EBUSY.
+ */
+_must_check_ int store_lock_maildrop(struct store *store);
+void store_unlock_maildrop(struct store *store);
+
+/*
+ * Watch the directories of all open mailboxes by inotify. Returns a non-blocking, close-on-exec
+ * descriptor that becomes readable when one may have changed (the store keeps it and closes it),
+ * or -errno (-EMFILE: instances ran out: poll by time instead).
+ */
+_must_check_ int store_watch(struct store *store);
+
+/* Empty the watch descriptor; mailboxes will look at their directories at the next mailbox_sync(). */
+void store_watch_drain(struct store *store);

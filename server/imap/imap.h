@@ -1,0 +1,19 @@
+/* imap.h - the IMAP engine of one connection that is logged in. No sockets, no clock. */
+#pragma once
+
+#include "base/log.h"
+#include "maildir/store.h"
+#include "server/wire/engine.h"
+
+struct imap_settings {
+	struct store *store;
+	const struct log *log; /* for faults that are the server's; lines begin with log_prefix */
+	const char *user;      /* for logs only */
+	const char *version;   /* of the server, for ID */
+};
+
+/* The capability list after login, without "CAPABILITY ": for the answer to the login. Pure. RFC 9051 section 7.2.2. */
+struct slice imap_capability_text(void);
+
+/* Make an engine in authenticated state. settings and the store outlive it. */
+struct engine *imap_new(const struct imap_settings *settings);
