@@ -34,4 +34,4 @@ _must_check_ int seccomp_compile(const char *const *names, enum seccomp_otherwis
 void seccomp_program_done(struct seccomp_program *program);
 
 /* Load a filter into this process, for good; sets no_new_privs if set_no_new_privs. Returns 0, or -errno. */
-_must_check_ int seccomp_load(const struct seccomp_program *program, bool set_no_new_privs);
+_must_check_ int seccomp_program_load(const struct seccomp_program *program, bool set_no_new_privs);
