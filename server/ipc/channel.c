@@ -4,7 +4,6 @@
  * itself is only ever sent whole: a stream socket of AF_UNIX takes 4 bytes or none when nothing of the
  * send fits; should it take a part of the header, the connection ends (-EPIPE).
  */
-#define _GNU_SOURCE
 #include "server/ipc/channel.h"
 
 #include "base/must.h"

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "server/ipc/status.h"
 
 #include "base/must.h"
