@@ -12,6 +12,7 @@ enum {
 	CONF_TEXT_MAX_BYTES = 256 * 1024, /* of the file */
 	CONF_LIST_MAX = 16,               /* values of a list */
 	CONF_TLS_MAX = 64,                /* [tls] sections */
+	CONF_PROBLEMS_MAX = 500,          /* told at once; one more says that there are more */
 };
 
 enum conf_log_target { CONF_LOG_AUTO, CONF_LOG_STDERR, CONF_LOG_SYSLOG, CONF_LOG_JOURNAL };
@@ -76,7 +77,7 @@ struct conf {
 
 	struct {
 		const char *path;  /* ~/Maildir; ~ %u %n %d are expanded by auth/account */
-		const char *index; /* ~/Maildir/restante.index */
+		const char *index; /* what is left out becomes PATH/restante.index */
 		const char *user;  /* "": the system user; else a name, or UID:GID: virtual users */
 		char hierarchy_separator;
 		enum conf_fsync fsync;

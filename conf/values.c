@@ -1,0 +1,273 @@
+#include "conf/values.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/must.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+static int wrong(char ret_wrong[CONF_WRONG_BYTES], const char *format, ...) _printf_(2, 3);
+
+static int wrong(char ret_wrong[CONF_WRONG_BYTES], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(ret_wrong, CONF_WRONG_BYTES, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* What was typed, short enough to leave room for the remedy. */
+#define SHOWN(s) SLICE_FMT(slice_head(s, 60))
+
+static const struct {
+	const char *unit;
+	uint64_t usec;
+} units[] = {
+	{ "ms", USEC_PER_MSEC },
+	{ "s", USEC_PER_SEC },
+	{ "sec", USEC_PER_SEC },
+	{ "second", USEC_PER_SEC },
+	{ "seconds", USEC_PER_SEC },
+	{ "min", 60 * USEC_PER_SEC },
+	{ "minute", 60 * USEC_PER_SEC },
+	{ "minutes", 60 * USEC_PER_SEC },
+	{ "h", 3600 * USEC_PER_SEC },
+	{ "hour", 3600 * USEC_PER_SEC },
+	{ "hours", 3600 * USEC_PER_SEC },
+	{ "d", 86400 * USEC_PER_SEC },
+	{ "day", 86400 * USEC_PER_SEC },
+	{ "days", 86400 * USEC_PER_SEC },
+};
+
+static bool take_unit(struct slice *s, uint64_t *ret_usec)
+{
+	size_t n = 0;
+
+	while (n < s->n && ascii_is_alpha(s->p[n]))
+		n++;
+
+	struct slice unit = slice_take(s, n);
+
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (slice_equal(unit, slice_str(units[i].unit))) {
+			*ret_usec = units[i].usec;
+			return true;
+		}
+	return false;
+}
+
+bool conf_duration_parse(struct slice s, uint64_t *ret_usec)
+{
+	const uint64_t max = 3650 * 86400 * USEC_PER_SEC;
+	uint64_t total = 0, number, unit;
+
+	s = slice_trim(s);
+	if (slice_number(s, max / USEC_PER_SEC, &number)) {
+		*ret_usec = number * USEC_PER_SEC;
+		return true;
+	}
+	if (s.n == 0)
+		return false;
+	while (s.n > 0) {
+		size_t n = 0;
+
+		while (n < s.n && ascii_is_digit(s.p[n]))
+			n++;
+		if (!slice_number(slice_take(&s, n), max, &number))
+			return false;
+		s = slice_trim(s);
+		if (!take_unit(&s, &unit) || number > (max - total) / unit)
+			return false;
+		total += number * unit;
+		s = slice_trim(s);
+	}
+	*ret_usec = total;
+	return true;
+}
+
+void conf_duration_format(uint64_t usec, char *ret_text, size_t text_bytes)
+{
+	static const struct {
+		const char *unit;
+		uint64_t usec;
+	} shown[] = {
+		{ "d", 86400 * USEC_PER_SEC },
+		{ "h", 3600 * USEC_PER_SEC },
+		{ "min", 60 * USEC_PER_SEC },
+		{ "s", USEC_PER_SEC },
+		{ "ms", USEC_PER_MSEC },
+	};
+
+	snprintf(ret_text, text_bytes, "0 s");
+	for (size_t i = 0; usec > 0 && i < sizeof shown / sizeof *shown; i++)
+		if (usec % shown[i].usec == 0) {
+			snprintf(ret_text, text_bytes, "%llu %s", (unsigned long long)(usec / shown[i].usec), shown[i].unit);
+			return;
+		}
+}
+
+static int store_string(
+	const struct conf_key *key, struct slice value, struct arena *strings, const char **at, char *ret_wrong)
+{
+	const char *why = NULL;
+
+	if (value.n == 0 && key->min > 0)
+		return wrong(ret_wrong, "must not be empty; write %s = VALUE, or leave the line out", key->name);
+	if (value.n >= LIMIT_PATH_BYTES)
+		return wrong(ret_wrong, "is %zu bytes long; at most %d are taken", value.n, LIMIT_PATH_BYTES - 1);
+	if (value.n > 0 && key->wrong)
+		why = key->wrong(value);
+	if (why)
+		return wrong(ret_wrong, "`%.*s' %s", SHOWN(value), why);
+	*at = arena_str(strings, value);
+	return 0;
+}
+
+static int store_list(
+	const struct conf_key *key, struct slice value, struct arena *strings, struct conf_list *at, char *ret_wrong)
+{
+	struct conf_list list = { .n = 0 };
+	struct slice item;
+
+	while (slice_split(&value, ',', &item)) {
+		if (list.n == CONF_LIST_MAX)
+			return wrong(ret_wrong, "has more than %d values; leave some out", CONF_LIST_MAX);
+
+		int r = store_string(key, slice_trim(item), strings, &list.values[list.n], ret_wrong);
+
+		if (r < 0)
+			return r;
+		list.n++;
+	}
+	if (list.n == 0)
+		return wrong(ret_wrong, "must not be empty; write %s = FILE", key->name);
+	*at = list;
+	return 0;
+}
+
+static int store_addresses(struct slice value, struct conf_listen *at, char *ret_wrong)
+{
+	struct conf_listen listen = { .n = 0 };
+	struct slice item;
+
+	while (slice_split(&value, ',', &item)) {
+		item = slice_trim(item);
+		if (listen.n == CONF_LIST_MAX)
+			return wrong(ret_wrong, "has more than %d addresses; leave some out", CONF_LIST_MAX);
+		if (!address_parse_port(item, &listen.addresses[listen.n]))
+			return wrong(ret_wrong, "`%.*s' is not an address with a port; write for example 0.0.0.0:993 or [::]:993", SHOWN(item));
+		listen.n++;
+	}
+	*at = listen;
+	return 0;
+}
+
+static int store_number(const struct conf_key *key, struct slice value, unsigned *at, char *ret_wrong)
+{
+	uint64_t number;
+
+	if (!slice_number(value, UINT64_MAX, &number))
+		return wrong(ret_wrong, "`%.*s' is not a whole number; write for example %s", SHOWN(value), key->standard);
+	if (number < key->min || number > key->max)
+		return wrong(ret_wrong, "%llu is outside %llu to %llu", (unsigned long long)number,
+			(unsigned long long)key->min, (unsigned long long)key->max);
+	*at = (unsigned)number;
+	return 0;
+}
+
+static int store_duration(const struct conf_key *key, struct slice value, uint64_t *at, char *ret_wrong)
+{
+	char least[32], most[32];
+	uint64_t usec;
+
+	if (!conf_duration_parse(value, &usec))
+		return wrong(ret_wrong, "`%.*s' is not a duration; write for example 30s, 2 min or 12h", SHOWN(value));
+	conf_duration_format(key->min, least, sizeof least);
+	conf_duration_format(key->max, most, sizeof most);
+	if (usec < key->min || usec > key->max)
+		return wrong(ret_wrong, "`%.*s' is outside %s to %s", SHOWN(value), least, most);
+	*at = usec;
+	return 0;
+}
+
+static int store_bool(struct slice value, bool *at, char *ret_wrong)
+{
+	if (slice_equal(value, SLICE("yes")))
+		*at = true;
+	else if (slice_equal(value, SLICE("no")))
+		*at = false;
+	else
+		return wrong(ret_wrong, "`%.*s' is neither yes nor no", SHOWN(value));
+	return 0;
+}
+
+static bool is_old_tls(struct slice value)
+{
+	return slice_equal(value, SLICE("1.0")) || slice_equal(value, SLICE("1.1")) ||
+	       slice_starts_with_nocase(value, SLICE("ssl")) || slice_starts_with_nocase(value, SLICE("tlsv1.0")) ||
+	       slice_starts_with_nocase(value, SLICE("tlsv1.1")) || slice_equal_nocase(value, SLICE("tlsv1"));
+}
+
+static int find_choice(const struct conf_key *key, struct slice value, unsigned *ret_value, char *ret_wrong)
+{
+	char words[120] = "";
+
+	for (const struct conf_choice *c = key->choices; c->word; c++) {
+		size_t n = strlen(words);
+
+		if (slice_equal(value, slice_str(c->word))) {
+			*ret_value = c->value;
+			return 0;
+		}
+		snprintf(words + n, sizeof words - n, "%s%s", n > 0 ? ", " : "", c->word);
+	}
+	if (strcmp(key->name, "minimum-version") == 0 && is_old_tls(value))
+		return wrong(ret_wrong, "`%.*s' cannot be set: versions before TLS 1.2 are broken, and restante does not offer them; write 1.2 or 1.3",
+			SHOWN(value));
+	return wrong(ret_wrong, "`%.*s' is not one of: %s", SHOWN(value), words);
+}
+
+static int store_choice(const struct conf_key *key, struct slice value, unsigned *at, char *ret_wrong)
+{
+	return find_choice(key, value, at, ret_wrong);
+}
+
+static int store_char(const struct conf_key *key, struct slice value, char *at, char *ret_wrong)
+{
+	unsigned choice;
+	int r = find_choice(key, value, &choice, ret_wrong);
+
+	if (r == 0)
+		*at = (char)choice;
+	return r;
+}
+
+int conf_value_store(
+	const struct conf_key *key, struct slice value, struct arena *strings, void *base, char ret_wrong[CONF_WRONG_BYTES])
+{
+	void *at = (char *)base + key->offset;
+
+	switch (key->type) {
+	case CONF_STRING:
+		return store_string(key, value, strings, at, ret_wrong);
+	case CONF_LIST:
+		return store_list(key, value, strings, at, ret_wrong);
+	case CONF_ADDRESSES:
+		return store_addresses(value, at, ret_wrong);
+	case CONF_NUMBER:
+		return store_number(key, value, at, ret_wrong);
+	case CONF_DURATION:
+		return store_duration(key, value, at, ret_wrong);
+	case CONF_BOOL:
+		return store_bool(value, at, ret_wrong);
+	case CONF_CHOICE:
+		return store_choice(key, value, at, ret_wrong);
+	case CONF_CHAR:
+		return store_char(key, value, at, ret_wrong);
+	}
+	must(false);
+	return -EINVAL;
+}
