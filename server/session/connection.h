@@ -1,0 +1,81 @@
+/* connection.h - one client's dialogue in a session: the channel on one side, an engine on the other. No event loop in it. */
+#pragma once
+
+#include "base/log.h"
+#include "base/service.h"
+#include "maildir/store.h"
+#include "server/ipc/channel.h"
+#include "server/ipc/frames.h"
+#include "server/wire/engine.h"
+
+/*
+ *   OPENING ──verdict sent──▶ SERVING ──the engine says close, or bye──▶ FLUSHING ──all sent, CLOSE sent──▶ LINGERING ──▶ OVER
+ *      │                         │                                          │                                              ▲
+ *      └────────────── the channel broke, its rules were broken, or nothing moved for too long ────────────────────────────┘
+ *
+ * OPENING   a POP3 maildrop is being read, or the verdict does not fit the channel yet
+ * FLUSHING  the engine is freed already (so a maildrop's lock is free before the client reads the answer to QUIT)
+ * LINGERING what was sent is on its way: wait for the front to close its end
+ */
+struct connection;
+
+/* What the session lends to all its connections. Outlives them. */
+struct connection_host {
+	struct store *store; /* NULL: it could not be opened; every connection is told so */
+	const struct log *log;
+	const char *user;    /* for logs, escaped */
+	const char *version;
+};
+
+/* What the event loop is to do for a connection now. */
+struct connection_wants {
+	bool read, write;      /* watch the channel for these */
+	bool run;              /* it has work: give it a time slice */
+	bool over;             /* free it */
+	uint64_t wake_usec;    /* monotonic: run it then, at the latest; UINT64_MAX: never */
+};
+
+/* For `restantectl who`. */
+struct connection_facts {
+	uint64_t login_id;
+	uint64_t idle_usec;
+	uint64_t commands;
+	bool is_idling; /* in IDLE: changes of the mailbox must be told without being asked for */
+};
+
+/*
+ * Take a channel over and begin: the first frame that goes out is the verdict.
+ * fd   handed over.
+ */
+struct connection *connection_new(const struct connection_host *host, const struct frame_adopt *adopt, int fd, uint64_t now_usec);
+
+/* Close the channel, release the maildrop, log how it went. The caller has taken the descriptor out of its event loop before. */
+void connection_free(struct connection *connection);
+
+int connection_fd(const struct connection *connection);
+
+/* Take in what the front sent. now_usec: monotonic, here and below. */
+void connection_read(struct connection *connection, uint64_t now_usec);
+
+/* Send what waits. */
+void connection_write(struct connection *connection, uint64_t now_usec);
+
+/*
+ * Let the engine work for one time slice (CONNECTION_SLICE_USEC), send what it puts out, and look at what is due.
+ * Returns the number of commands run.
+ */
+uint64_t connection_run(struct connection *connection, uint64_t now_usec);
+
+enum { CONNECTION_SLICE_USEC = 10000 };
+
+/* Say that a mailbox may have changed: connection_run() has something to do again. */
+void connection_poke(struct connection *connection);
+
+/* Say goodbye: the client is told, pending work is dropped. */
+void connection_bye(struct connection *connection, enum close_reason reason, uint64_t now_usec);
+
+struct connection_wants connection_wants(const struct connection *connection);
+struct connection_facts connection_facts(const struct connection *connection, uint64_t now_usec);
+
+/* Append what the connection is doing. */
+void connection_describe(const struct connection *connection, struct buf *out);

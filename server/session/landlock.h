@@ -1,0 +1,17 @@
+/* landlock.h - confines this process to some directories, by the kernel's Landlock. */
+#pragma once
+
+#include "base/cleanup.h"
+
+/* The version of Landlock's interface that this kernel offers; 0: none, or switched off. */
+int landlock_abi(void);
+
+/*
+ * From now on this process can open, make, rename and remove files only beneath the given directories; nothing is executable,
+ * and no device, socket, fifo or link is made anywhere. Also denied, as far as the kernel can: truncating elsewhere (ABI 3),
+ * TCP (4), device ioctls (5), abstract sockets and signals to others (6). Looking at a path's stat() is not denied: Landlock cannot.
+ * Sets no_new_privs.
+ * directories  n of them; one that does not exist gives no access and is no error.
+ * Returns      0; -EOPNOTSUPP: ABI below 2, without which a rename between directories would be refused (nothing was done); -errno.
+ */
+_must_check_ int landlock_confine(const char *const *directories, size_t n);
