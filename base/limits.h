@@ -24,6 +24,8 @@ enum {
 	/* A connection in a session. */
 	LIMIT_COMMAND_LINE_BYTES = 64 * 1024,     /* one command line without its literals */
 	LIMIT_COMMAND_LITERAL_BYTES = 256 * 1024, /* literals of one command, APPEND's excepted */
+	LIMIT_SKIP_BYTES = 256 * 1024 * 1024,     /* of a command that is refused and read over */
+	LIMIT_BAD_COMMANDS = 50,                  /* in a row, then the connection is closed */
 	LIMIT_OUTPUT_HIGH_WATER_BYTES = 128 * 1024, /* a command waits while more is unsent */
 	LIMIT_OUTPUT_BYTES = 8 * 1024 * 1024, /* hard maximum of unsent output of a connection */
 	LIMIT_LIST_DEPTH = 32,   /* parentheses in a command */

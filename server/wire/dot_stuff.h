@@ -10,7 +10,6 @@
  */
 struct dot_stuff {
 	bool in_line; /* false: the next byte begins a line */
-	bool was_cr;  /* the last byte was CR */
 };
 
 /* Start with all zeros. */
