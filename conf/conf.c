@@ -71,34 +71,44 @@ static void note_section(struct reader *r)
 		r->section_lines[i] = r->line;
 }
 
+/*
+ * The section meant by name, or NULL. The settings below a misspelt header are read as what was meant, so that
+ * their problems show too.
+ */
+static const char *find_section(struct reader *r, struct slice name, bool *ret_misspelt)
+{
+	const char *section = conf_section_find(name);
+	struct slice shown = slice_head(name, 60);
+
+	*ret_misspelt = !section;
+	if (section)
+		return section;
+	section = conf_section_nearest(name);
+	if (section)
+		problems_add(r->problems, r->line, "unknown section [%.*s]; did you mean [%s]?", SLICE_FMT(shown), section);
+	else
+		problems_add(r->problems, r->line, "unknown section [%.*s]; see restante.conf(5) for those that exist", SLICE_FMT(shown));
+	return section;
+}
+
 static void on_section(struct reader *r, const struct conf_line *line)
 {
-	struct slice name = slice_head(line->name, 60);
+	bool misspelt, is_tls;
 
-	r->section = conf_section_find(line->name);
-	r->in_unknown = false;
+	r->section = find_section(r, line->name, &misspelt);
+	r->in_unknown = !r->section;
 	r->tls = NULL;
-	if (!r->section) {
-		/* The settings below a misspelt header are read as what was meant, so that their problems show too. */
-		r->section = conf_section_nearest(line->name);
-		r->in_unknown = !r->section;
-		if (r->section)
-			problems_add(r->problems, r->line, "unknown section [%.*s]; did you mean [%s]?", SLICE_FMT(name), r->section);
-		else
-			problems_add(r->problems, r->line, "unknown section [%.*s]; see restante.conf(5) for those that exist", SLICE_FMT(name));
-	}
 	if (r->in_unknown)
 		return;
-
-	bool is_tls = strcmp(r->section, "tls") == 0;
-
+	is_tls = strcmp(r->section, "tls") == 0;
 	if (line->argument.n > 0 && is_tls) {
 		begin_named_tls(r, line->argument);
 		return;
 	}
 	if (line->argument.n > 0)
 		problems_add(r->problems, r->line, "only [tls] takes a name; write [%s]", r->section);
-	note_section(r);
+	if (!misspelt)
+		note_section(r);
 	if (is_tls)
 		begin_tls(r);
 }
