@@ -11,7 +11,7 @@
 /* Where mail lies, from the configuration. Strings are borrowed. */
 struct account_rules {
 	const char *mail_user;  /* "": each name is a system user; else a name, or UID:GID, to whom all mail belongs: virtual users */
-	const char *mail_path;  /* a template, see account_expand() */
+	const char *mail_path;  /* a template, see auth/expand.h */
 	const char *index_path; /* a template */
 	uid_t minimum_uid;      /* users below are refused */
 };
@@ -36,21 +36,6 @@ enum { ACCOUNT_CAUSE_BYTES = 300 };
  * neither "." nor "..". So it is one path component, wherever it is put. Pure.
  */
 bool account_user_is_valid(struct slice user);
-
-/* What a template's letters stand for. */
-struct account_names {
-	struct slice user; /* %u; %n is what comes before its last "@" (or all of it), %d what comes after */
-	struct slice home; /* of "~" in front; empty: there is none */
-};
-
-/*
- * Expand a template of a path: "~" (alone or before "/") in front, %u, %n, %d, and %% for a percent sign. Pure.
- * Returns  0: ret_path is an absolute path without "." and ".." and empty components.
- *          -EINVAL: an unknown letter after %, or a path that is not absolute or has "." or ".." in it.
- *          -ENOENT: "~" without a home. -EDOM: %d or %n of a name without that part, or where it is "." or "..".
- *          -ENAMETOOLONG: beyond LIMIT_PATH_BYTES.
- */
-_must_check_ int account_expand(const char *template, const struct account_names *names, char ret_path[LIMIT_PATH_BYTES + 1]);
 
 /*
  * Check the rules themselves, as far as they do not depend on a user: that mail_user exists, that it is not below

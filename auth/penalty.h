@@ -14,7 +14,7 @@
 struct penalty;
 
 struct penalty_limits {
-	unsigned address_failures;  /* so many within the window, and the address is refused */
+	unsigned address_failures;  /* so many within the window, and the address is refused; at least 1 */
 	unsigned account_failures;  /* so many within the window, and the account is refused */
 	uint64_t window_usec;
 	uint64_t failure_delay_usec; /* what a first failure costs */
@@ -49,4 +49,4 @@ uint64_t penalty_failure(struct penalty *penalty, const struct penalty_limits *l
 	uint64_t now_usec);
 
 /* Forget the failures of the account. Those of the address stay: its owner may have one account, and guess at others. */
-void penalty_success(struct penalty *penalty, const struct penalty_who *who, uint64_t now_usec);
+void penalty_success(struct penalty *penalty, const struct penalty_who *who);
