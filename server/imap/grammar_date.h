@@ -1,25 +1,22 @@
-/* date.h - dates as IMAP commands and responses write them. Pure; no time zone of the host is looked at. */
+/* grammar_date.h - dates as IMAP commands and responses write them. Pure; no time zone of the host is looked at. */
 #pragma once
 
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/slice.h"
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar. month 1 to 12, day 1 to 31. */
-int64_t date_days(int year, int month, int day);
-
 /*
  * Take a date ("1-Feb-1994", quoted or not) off the front of *in.
- * Returns PARSE_OK: *ret_days is set as date_days() says; PARSE_BAD: not one, or no such day.
+ * Returns PARSE_OK: *ret_days since 1970-01-01 are set; PARSE_BAD: not one, or no such day.
  * RFC     9051 section 9, date.
  */
-_must_check_ enum parse date_parse(struct slice *in, int64_t *ret_days);
+_must_check_ enum parse grammar_date(struct slice *in, int64_t *ret_days);
 
 /*
  * Take a date-time ("\" 1-Feb-1994 21:52:25 -0800\"", with its quotes) off the front of *in.
  * Returns PARSE_OK: *ret_seconds since 1970 are set; PARSE_BAD. RFC 9051 section 9, date-time.
  */
-_must_check_ enum parse date_time_parse(struct slice *in, int64_t *ret_seconds);
+_must_check_ enum parse grammar_date_time(struct slice *in, int64_t *ret_seconds);
 
 enum { DATE_TIME_TEXT_BYTES = 29 };
 

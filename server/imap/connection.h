@@ -1,0 +1,105 @@
+/* connection.h - the state of one IMAP connection, and what every command family does to it. */
+#pragma once
+
+#include "maildir/view.h"
+#include "server/imap/command.h"
+#include "server/imap/imap.h"
+#include "server/imap/message_file.h"
+#include "server/imap/updates.h"
+#include "server/wire/frame_imap.h"
+#include "server/wire/writer.h"
+
+/* The tagged response to come. */
+enum completion { COMPLETION_NONE, COMPLETION_OK, COMPLETION_NO, COMPLETION_BAD };
+
+/*
+ * The command under way. Everything in it lives in the arena, or in the frame's command, until the command ends.
+ */
+struct command {
+	const struct command_type *type; /* NULL: none */
+	struct slice tag;                /* n is 0: none could be read, "*" is sent */
+	union arguments arguments;
+	void *progress;                  /* of type->run: made at its first call */
+	uint64_t locked_since_usec;      /* when a lock was first found held elsewhere; 0: not */
+
+	enum completion completion;
+	const char *code;                /* response code without its brackets; NULL: none */
+	const char *text;                /* NULL: "NAME completed" */
+};
+
+/* What the next step has to do. */
+enum imap_phase {
+	PHASE_READ,    /* find the next command */
+	PHASE_RUN,     /* go on with the command */
+	PHASE_UPDATES, /* tell changes */
+	PHASE_ANSWER,  /* the tagged response */
+	PHASE_CLOSED,
+};
+
+struct imap {
+	struct engine engine; /* first: the session knows only this */
+	struct imap_settings settings;
+	enum imap_state state;
+	enum imap_phase phase;
+	struct frame_imap frame;
+	struct arena arena; /* of the command */
+	struct command command;
+	unsigned bad_commands;   /* in a row */
+	bool mid_response;       /* half a response is in the output: nothing may come between */
+	bool esearch_told;
+
+	/* IMAP_SELECTED: all are set; else none. */
+	struct mailbox *mailbox;
+	struct view *view;
+	bool read_write;
+	unsigned keywords_told;  /* how many of the mailbox's keywords the client knows */
+	struct message_file file;
+	struct updates updates;
+
+	/* During a step only. */
+	struct engine_io *io;
+	struct work work;
+	struct writer out;
+};
+
+enum { IMAP_LOCK_WAIT_USEC = 30 * 1000 * 1000 }; /* then a command fails: [INUSE] */
+
+/* The one place where the state changes: must be an edge of the table in connection.c. */
+void imap_set_state(struct imap *imap, enum imap_state state);
+
+/* Complete the command. Returns RUN_DONE. code and text live in static memory or in the arena; both may be NULL. */
+enum run imap_ok(struct imap *imap, const char *code, const char *text);
+enum run imap_no(struct imap *imap, const char *code, const char *text);
+enum run imap_bad(struct imap *imap, const char *text);
+
+/* Complete the command with what a negative errno means to a client: NO, with a response code of RFC 5530. */
+enum run imap_failed(struct imap *imap, int error);
+
+/* End the connection for that reason. Returns RUN_CLOSE. */
+enum run imap_close(struct imap *imap, enum close_reason reason);
+
+/*
+ * What to do about the answer of a store operation.
+ * Returns RUN_DONE: it is done, or failed: *r says (a lock that is held for too long has become -EBUSY);
+ *         RUN_STEP, RUN_RETRY: return this from run, and call the operation again then.
+ */
+enum run imap_wait(struct imap *imap, int *r);
+
+/* Whether the output is full: return RUN_OUTPUT, unless half a response must be completed first. */
+bool imap_output_full(const struct imap *imap);
+
+/* Take one unit of work. Returns false when the budget is used up: return RUN_STEP. */
+bool imap_spend(struct imap *imap);
+
+/* Leave the mailbox: close view, file and mailbox. The state is authenticated then. */
+void imap_deselect(struct imap *imap);
+
+/*
+ * The sequence numbers that a set of sequence numbers or (by_uid) UIDs names in the view, ascending.
+ * Returns PARSE_OK; PARSE_BAD: a sequence number beyond EXISTS, or "*" in an empty mailbox (RFC 9051 section 9,
+ * seq-number). UIDs that do not exist are left out.
+ */
+_must_check_ enum parse imap_seqnums(struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums);
+
+/* The UIDs of sequence numbers, ascending, in the arena; *ret_n of them. Messages that are expunged are left out. */
+uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t *ret_n);

@@ -1,0 +1,55 @@
+/* grammar_fetch.h - the arguments of FETCH. Pure. */
+#pragma once
+
+#include "maildir/message/section.h"
+#include "server/imap/grammar.h"
+
+enum fetch_kind {
+	FETCH_FLAGS,
+	FETCH_UID,
+	FETCH_INTERNALDATE,
+	FETCH_RFC822_SIZE,
+	FETCH_ENVELOPE,
+	FETCH_BODY,          /* the structure without extension data */
+	FETCH_BODYSTRUCTURE,
+	FETCH_SECTION,       /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+};
+
+enum section_fields { FIELDS_ALL, FIELDS_THESE, FIELDS_NOT_THESE };
+
+/* section-spec. Part numbers as mime_find() takes them. */
+struct section {
+	const uint32_t *numbers;
+	size_t n;
+	enum section_kind kind;
+	enum section_fields fields; /* of SECTION_HEADER only */
+	const struct slice *names;
+	size_t names_n;
+};
+
+struct fetch_item {
+	enum fetch_kind kind;
+	struct slice label;     /* how the response names it, without a partial's origin */
+	struct section section; /* of FETCH_SECTION */
+	bool sets_seen;
+	bool partial;
+	uint64_t first_octet, octets; /* of a partial */
+};
+
+struct fetch_arguments {
+	struct slice set; /* sequence-set, checked */
+	const struct fetch_item *items;
+	size_t n;
+};
+
+enum {
+	FETCH_MAX_ITEMS = 1000,
+	FETCH_MAX_NAMES = 1000,               /* of HEADER.FIELDS */
+	FETCH_MAX_NUMBERS = 2 * LIMIT_MIME_DEPTH, /* of a section-part */
+};
+
+/*
+ * SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"), and nothing behind.
+ * RFC 3501 section 9, fetch; 9051 section 6.4.5. An item that comes twice is answered twice.
+ */
+_must_check_ enum parse grammar_fetch(struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments);

@@ -1,0 +1,45 @@
+/* grammar_mailbox.h - the arguments of the commands about mailboxes: SELECT, STATUS, LIST, ... Pure. */
+#pragma once
+
+#include "server/imap/grammar.h"
+
+struct mailbox_arguments {
+	struct slice name; /* UTF-8 */
+};
+
+enum status_item {
+	STATUS_MESSAGES = 1 << 0,
+	STATUS_RECENT = 1 << 1,
+	STATUS_UIDNEXT = 1 << 2,
+	STATUS_UIDVALIDITY = 1 << 3,
+	STATUS_UNSEEN = 1 << 4,
+};
+
+struct status_arguments {
+	struct slice name;
+	unsigned items; /* enum status_item */
+};
+
+struct list_arguments {
+	struct slice reference; /* as written, but for its quotes */
+	struct slice pattern;
+};
+
+/* SP mailbox. RFC 9051 sections 6.3.2, 6.3.3. */
+_must_check_ enum parse grammar_select(struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
+
+/* SP mailbox, and whatever follows: for commands that are refused whatever they ask for. */
+_must_check_ enum parse grammar_mailbox_and_more(
+	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
+
+/* SP mailbox SP "(" status-att *(SP status-att) ")". RFC 9051 section 6.3.11, 3501 section 6.3.10. */
+_must_check_ enum parse grammar_status(struct slice *in, struct grammar *grammar, struct status_arguments *ret_arguments);
+
+/* SP mailbox SP list-mailbox. RFC 3501 sections 6.3.8 and 6.3.9. */
+_must_check_ enum parse grammar_list(struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);
+
+/*
+ * Whether name matches a pattern of LIST: "*" is any text, "%" any text without delimiter; INBOX in any case.
+ * Costs at most pattern.n * name.n. RFC 9051 section 6.3.9.
+ */
+bool list_matches(struct slice pattern, struct slice name, char delimiter);

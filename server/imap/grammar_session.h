@@ -1,0 +1,24 @@
+/* grammar_session.h - the arguments of ID, ENABLE and UID EXPUNGE. Pure. */
+#pragma once
+
+#include "server/imap/grammar.h"
+
+struct enable_arguments {
+	const struct slice *capabilities;
+	size_t n;
+};
+
+struct set_arguments {
+	struct slice set;
+};
+
+enum { ID_MAX_PAIRS = 30, ID_MAX_FIELD_BYTES = 30, ID_MAX_VALUE_BYTES = 1024, ENABLE_MAX = 100 };
+
+/* SP ("NIL" / "(" string SP nstring ... ")"), within the limits of RFC 2971 section 3.3. What it says is not kept. */
+_must_check_ enum parse grammar_id(struct slice *in, struct grammar *grammar);
+
+/* 1*(SP capability). RFC 5161 section 3.1. */
+_must_check_ enum parse grammar_enable(struct slice *in, struct grammar *grammar, struct enable_arguments *ret_arguments);
+
+/* SP sequence-set. RFC 4315 section 2.1. */
+_must_check_ enum parse grammar_set(struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments);

@@ -1,0 +1,20 @@
+/* grammar_store.h - the arguments of STORE. Pure. */
+#pragma once
+
+#include "maildir/mailbox.h"
+#include "server/imap/grammar.h"
+
+struct store_arguments {
+	struct slice set;
+	enum flags_operation operation;
+	bool silent;
+	uint32_t flags;
+	const struct slice *keywords;
+	size_t keywords_n;
+};
+
+/*
+ * SP sequence-set SP store-att-flags, and nothing behind. \Recent and system flags that do not exist are PARSE_BAD;
+ * more than LIMIT_KEYWORDS keywords are too many. RFC 9051 section 6.4.6.
+ */
+_must_check_ enum parse grammar_store(struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments);
