@@ -7,21 +7,21 @@ enum pop3_language { POP3_ENGLISH, POP3_JAPANESE, POP3_LANGUAGE_COUNT };
 
 enum pop3_text {
 	TEXT_CAPABILITIES,
-	TEXT_LISTING,          /* heads LIST and UIDL: %u messages */
-	TEXT_MESSAGE,          /* heads RETR: %llu octets */
+	TEXT_LISTING, /* after the number of messages */
+	TEXT_MESSAGE, /* after the number of octets */
 	TEXT_TOP,
 	TEXT_DELETED,
 	TEXT_ALREADY_DELETED,
-	TEXT_NO_SUCH_MESSAGE,  /* %u messages */
+	TEXT_NO_SUCH_MESSAGE,
 	TEXT_GONE,
 	TEXT_UNREADABLE,
 	TEXT_NOOP,
-	TEXT_RESET,            /* %u messages, %llu octets */
+	TEXT_RESET,
 	TEXT_LANGUAGES,
 	TEXT_LANGUAGE_CHANGED,
 	TEXT_LANGUAGE_UNKNOWN,
 	TEXT_UTF8,
-	TEXT_SIGNING_OFF,      /* %u messages left */
+	TEXT_SIGNING_OFF,
 	TEXT_NOT_ALL_REMOVED,
 	TEXT_UNKNOWN_COMMAND,
 	TEXT_BAD_ARGUMENTS,
