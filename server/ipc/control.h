@@ -16,6 +16,8 @@
  *   E TEXT             an error; exit status 1
  *   M TEXT             a message for a person
  *   .                  the end; a reply without it was cut off
+ *
+ * Verbs: "status"; "who"; "kick" "user" NAME, "kick" "id" NUMBER (of `who`); "reload", which is answered when its outcome is known.
  */
 enum { CONTROL_REQUEST_BYTES = 4096, CONTROL_REPLY_BYTES = 64 * 1024 * 1024 };
 
