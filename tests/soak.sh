@@ -1,0 +1,30 @@
+#!/bin/sh
+# Long runs, bounded: each fuzz target for SOAK_SECONDS (default 600), then the e2e tests again and again as long.
+# Builds the fuzzers first (`make fuzz`). Last line: "N passed, N failed".
+cd "$(dirname "$0")/.." || exit 2
+seconds=${SOAK_SECONDS:-600}
+passed=0 failed=0
+count() { if [ "$1" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
+make --no-print-directory fuzz || exit 1
+for f in build-fuzz/fuzz_*; do
+	name=$(basename "$f" | sed s/fuzz_//)
+	found=build-fuzz/found-$name
+	mkdir -p "$found"
+	echo "fuzz $name: $seconds s"
+	timeout $((seconds + 60)) "$f" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=4096 -artifact_prefix="$found/crash-" \
+		"$found" tests/fuzz/corpus/"$name" >"$found.log" 2>&1
+	status=$?
+	[ $status -eq 0 ] || tail -n 30 "$found.log"
+	count $status
+done
+end=$(($(date +%s) + seconds))
+while [ "$(date +%s)" -lt "$end" ]; do
+	for t in tests/e2e/test_*.py; do
+		B=${B:-build} python3 "$t" >build-fuzz/e2e.log 2>&1
+		status=$?
+		[ $status -eq 0 ] || tail -n 40 build-fuzz/e2e.log
+		count $status
+	done
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
