@@ -204,8 +204,10 @@ static int use_credentials(pam_handle_t *pamh, bool open_session)
 {
 	int r = pam_setcred(pamh, PAM_ESTABLISH_CRED | PAM_SILENT);
 
-	if (r != PAM_SUCCESS)
+	/* PAM_PERM_DENIED is Linux-PAM's own answer where no module had anything to say (pam_exec, pam_ftp). */
+	if (r != PAM_SUCCESS && r != PAM_PERM_DENIED)
 		return r;
+	r = PAM_SUCCESS;
 	if (open_session) {
 		r = pam_open_session(pamh, PAM_SILENT);
 		if (r == PAM_SUCCESS)
