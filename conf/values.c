@@ -19,6 +19,9 @@ static int wrong(char ret_wrong[CONF_WRONG_BYTES], const char *format, ...)
 	return -EINVAL;
 }
 
+/* Ten years: longer than any duration is wanted, and far from overflow. */
+#define DURATION_MAX_USEC (3650 * 86400 * USEC_PER_SEC)
+
 /* What was typed, short enough to leave room for the remedy. */
 #define SHOWN(s) SLICE_FMT(slice_head(s, 60))
 
@@ -59,30 +62,59 @@ static bool take_unit(struct slice *s, uint64_t *ret_usec)
 	return false;
 }
 
+static struct slice take_digits(struct slice *s)
+{
+	size_t n = 0;
+
+	while (n < s->n && ascii_is_digit(s->p[n]))
+		n++;
+	return slice_take(s, n);
+}
+
+/* "12", "0.25": in millionths. */
+static bool take_millionths(struct slice *s, uint64_t *ret_number)
+{
+	uint64_t whole, fraction = 0, scale = 1000000;
+	struct slice digits = take_digits(s);
+
+	if (!slice_number(digits, UINT64_MAX / 2000000, &whole))
+		return false;
+	if (slice_skip(s, '.')) {
+		digits = take_digits(s);
+		if (digits.n > 6 || !slice_number(digits, 999999, &fraction))
+			return false;
+		for (size_t i = 0; i < digits.n; i++)
+			scale /= 10;
+		fraction *= scale;
+	}
+	*ret_number = whole * 1000000 + fraction;
+	return true;
+}
+
 bool conf_duration_parse(struct slice s, uint64_t *ret_usec)
 {
-	const uint64_t max = 3650 * 86400 * USEC_PER_SEC;
-	uint64_t total = 0, number, unit;
+	uint64_t total = 0, millionths, unit;
 
 	s = slice_trim(s);
-	if (slice_number(s, max / USEC_PER_SEC, &number)) {
-		*ret_usec = number * USEC_PER_SEC;
-		return true;
-	}
-	if (s.n == 0)
+	if (!take_millionths(&s, &millionths))
 		return false;
-	while (s.n > 0) {
-		size_t n = 0;
-
-		while (n < s.n && ascii_is_digit(s.p[n]))
-			n++;
-		if (!slice_number(slice_take(&s, n), max, &number))
-			return false;
+	if (s.n == 0) {
+		*ret_usec = millionths;
+		return millionths <= DURATION_MAX_USEC;
+	}
+	for (;;) {
 		s = slice_trim(s);
-		if (!take_unit(&s, &unit) || number > (max - total) / unit)
+		/* unit is a whole number of microseconds, so what is below the sixth place is nothing. */
+		if (!take_unit(&s, &unit) || millionths / 1000000 > DURATION_MAX_USEC / unit)
 			return false;
-		total += number * unit;
+		total += millionths / 1000000 * unit + millionths % 1000000 * unit / 1000000;
 		s = slice_trim(s);
+		if (total > DURATION_MAX_USEC)
+			return false;
+		if (s.n == 0)
+			break;
+		if (!take_millionths(&s, &millionths))
+			return false;
 	}
 	*ret_usec = total;
 	return true;

@@ -15,8 +15,8 @@ _must_check_ int conf_value_store(
 	const struct conf_key *key, struct slice value, struct arena *strings, void *base, char ret_wrong[CONF_WRONG_BYTES]);
 
 /*
- * Read "30s", "2 min", "1h 30min": numbers, each with a unit (ms s sec min h d and their long forms); a number
- * alone is in seconds. Returns false if it is something else or too large.
+ * Read "30s", "0.5 s", "2 min", "1h 30min": numbers with up to 6 decimals, each with a unit (ms s sec min h d and their
+ * long forms); a number alone is in seconds. Returns false if it is something else or over ten years.
  */
 bool conf_duration_parse(struct slice s, uint64_t *ret_usec);
 
