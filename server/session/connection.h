@@ -23,7 +23,6 @@ struct connection;
 struct connection_host {
 	struct store *store; /* NULL: it could not be opened; every connection is told so */
 	const struct log *log;
-	const char *user;    /* for logs, escaped */
 	const char *version;
 };
 

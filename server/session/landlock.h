@@ -11,7 +11,7 @@ int landlock_abi(void);
  * and no device, socket, fifo or link is made anywhere. Also denied, as far as the kernel can: truncating elsewhere (ABI 3),
  * TCP (4), device ioctls (5), abstract sockets and signals to others (6). Looking at a path's stat() is not denied: Landlock cannot.
  * Sets no_new_privs.
- * directories  n of them; one that does not exist gives no access and is no error.
+ * directories  n of them; one that cannot be opened gives no access and is no error.
  * Returns      0; -EOPNOTSUPP: ABI below 2, without which a rename between directories would be refused (nothing was done); -errno.
  */
 _must_check_ int landlock_confine(const char *const *directories, size_t n);

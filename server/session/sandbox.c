@@ -34,8 +34,7 @@ static const char *const system_calls[] = {
 	"copy_file_range", "sendfile",
 	/* waiting, and talking on what was handed to us */
 	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "poll", "ppoll", "eventfd2", "timerfd_create", "timerfd_settime",
-	"recvmsg", "sendmsg", "recvfrom", "sendto", "shutdown", "getsockopt", "inotify_init1", "inotify_add_watch",
-	"inotify_rm_watch",
+	"recvmsg", "sendmsg", "shutdown", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 	/* files, where Landlock allows them; old calls without "at" are what libc or LMDB may still use */
 	"openat", "open", "stat", "lstat", "newfstatat", "statx", "fstatfs", "statfs", "access", "faccessat", "faccessat2",
 	"readlink", "readlinkat", "getcwd", "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat",

@@ -1,0 +1,91 @@
+/* main.c - restante-session: the pool that forks sessions ahead of demand, with everything loaded that a sandbox would forbid. */
+#include "maildir/message/charset.h"
+#include "server/pool/pool.h"
+#include "server/session/sandbox.h"
+#include "server/session/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HOSTNAME_MAX_BYTES = 256 };
+
+struct session_pool {
+	struct seccomp_program filter;
+	struct charset_preload *charsets;
+	char hostname[HOSTNAME_MAX_BYTES]; /* read once: a session has no way to */
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+/* The leak checker needs what the sandbox takes away: it would end every session as a fault. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
+static int configure(void *state, struct pool *pool, const struct conf *conf, uint64_t generation)
+{
+	struct session_pool *session_pool = state;
+	struct seccomp_program filter;
+	unsigned missing;
+	int r = sandbox_compile(&filter);
+
+	(void)conf;
+	(void)generation;
+	if (r < 0) {
+		pool_problem(pool, 0, "cannot compile the sandbox of sessions: %s", strerror(-r));
+		return -EINVAL;
+	}
+	seccomp_program_done(&session_pool->filter);
+	session_pool->filter = filter;
+	if (!session_pool->charsets) {
+		session_pool->charsets = charset_preload(&missing);
+		if (missing > 0)
+			log_line(pool_log(pool), LOG_PRIORITY_WARNING,
+				"libc lacks %u charset converters: searches in mail of those charsets will find less (is gconv-modules-extra installed?)",
+				missing);
+	}
+	return 0;
+}
+
+static int child(void *state, const struct pool_child *pool_child)
+{
+	struct session_pool *session_pool = state;
+	struct status status = pool_child->status;
+
+	return session_run(pool_child->line_fd, &(struct session_settings){
+		.conf = pool_child->conf,
+		.filter = &session_pool->filter,
+		.hostname = session_pool->hostname,
+		.status = &status,
+	});
+}
+
+static const struct pool_type session_pool_type = {
+	.pool_role = ROLE_SESSION_POOL,
+	.child_role = ROLE_SESSION,
+	.program = "restante-session",
+	.configure = configure,
+	.child = child,
+};
+
+int main(int argc, char **argv)
+{
+	struct session_pool session_pool = { .hostname = "localhost" };
+
+	/* With TZ unset, libc would look at /etc/localtime again and again. */
+	setenv("TZ", ":/etc/localtime", 0);
+	tzset();
+	if (gethostname(session_pool.hostname, sizeof session_pool.hostname) == 0)
+		session_pool.hostname[sizeof session_pool.hostname - 1] = '\0';
+
+	int status = pool_main(&session_pool_type, &session_pool, argc, argv);
+
+	if (status >= 0)
+		return status;
+	fprintf(stderr, "usage: restante-session --pool FD | -t FILE\nIt is started by restanted; see restanted(8).\n");
+	return 64;
+}
