@@ -1,8 +1,9 @@
-/* scrub.h - overwrites what PAM modules leave of a password in memory they gave back: below the stack, and in the heap. */
+/* scrub.h - overwrites what code we do not own leaves of a password on the stack. */
 #pragma once
 
-/* Make the heap forget what is freed from now on, as far as the C library offers that. Once, before the first login. */
-void scrub_prepare(void);
-
-/* Overwrite the unused stack below the caller, and memory that was freed. After each login. */
-void scrub_memory(void);
+/*
+ * Overwrite the stack below the caller, as deep as PAM modules get. After each login.
+ * Freed heap is not reached: Linux-PAM, pam_unix and pam_pwdfile wipe theirs before they free it (a test looks);
+ * a module that does not leaves its copy until that memory is used again, or the worker is replaced.
+ */
+void scrub_stack(void);

@@ -31,16 +31,16 @@ struct login {
 	struct channel channel;
 };
 
-/* How a failure begins its log line; programs that ban addresses look for the first of these alone. */
+/* The first word of the cause, for programs that read logs: to ban an address for "unavailable" would be wrong. */
 static const struct {
-	const char *words;
+	const char *cause;
 	enum log_priority priority;
 } failures[VERDICT_COUNT] = {
-	[VERDICT_AUTHENTICATION_FAILED] = { "login failed", LOG_PRIORITY_NOTICE },
-	[VERDICT_EXPIRED] = { "login expired", LOG_PRIORITY_NOTICE },
-	[VERDICT_AUTHORIZATION_FAILED] = { "login not allowed", LOG_PRIORITY_WARNING },
-	[VERDICT_UNAVAILABLE] = { "login impossible", LOG_PRIORITY_ERROR },
-	[VERDICT_REFUSED] = { "login refused", LOG_PRIORITY_NOTICE },
+	[VERDICT_AUTHENTICATION_FAILED] = { "authentication", LOG_PRIORITY_NOTICE },
+	[VERDICT_EXPIRED] = { "expired", LOG_PRIORITY_NOTICE },
+	[VERDICT_AUTHORIZATION_FAILED] = { "authorization", LOG_PRIORITY_WARNING },
+	[VERDICT_UNAVAILABLE] = { "unavailable", LOG_PRIORITY_ERROR },
+	[VERDICT_REFUSED] = { "refused", LOG_PRIORITY_NOTICE },
 };
 
 /* Returns 0, -ETIMEDOUT, -EPIPE or -EBADMSG. Nothing may follow the credentials before the verdict. */
@@ -74,8 +74,8 @@ static void log_failure(const struct worker *worker, const struct login *login, 
 	char quoted[QUOTE_BYTES(100)], address[ADDRESS_TEXT_BYTES];
 
 	address_format(&login->address, address);
-	log_line(&worker->log, failures[outcome->verdict].priority, "%s: user=%s addr=%s service=%s cause=%s",
-		failures[outcome->verdict].words, quote_format(user, quoted, sizeof quoted), address, service_name(login->service),
+	log_line(&worker->log, failures[outcome->verdict].priority, "login failed: user=%s addr=%s service=%s cause=%s: %s",
+		quote_format(user, quoted, sizeof quoted), address, service_name(login->service), failures[outcome->verdict].cause,
 		outcome->cause);
 }
 
@@ -141,12 +141,12 @@ static void judge(struct worker *worker, struct login *login, struct verify_outc
 		}
 		channel_frame_wipe(&frame);
 	}
-	scrub_memory();
+	scrub_stack();
 	if (r == 0)
 		return;
 	*ret_outcome = (struct verify_outcome){ .verdict = VERDICT_UNAVAILABLE };
 	snprintf(ret_outcome->cause, sizeof ret_outcome->cause, "no credentials came from the front: %s", strerror(-r));
-	log_failure(worker, login, SLICE(""), ret_outcome);
+	log_failure(worker, login, SLICE("-"), ret_outcome); /* a name that no user can have */
 }
 
 static int on_verify(struct worker *worker, struct line_frame *f)
@@ -201,7 +201,6 @@ int worker_serve(const struct pool_child *child, struct penalty *penalty)
 
 	worker.log = pool_line_log(&worker.line);
 	signal(SIGCHLD, SIG_DFL); /* modules wait for the helpers they start */
-	scrub_prepare();
 
 	struct pam_idle *idle = pam_idle_new(child->conf->auth.pam_service, child->conf->auth.pam_config_dir);
 	int r = line_send(&worker.line, &(struct frame){ .kind = FRAME_READY }, NULL);
