@@ -29,6 +29,9 @@ _must_check_ int store_open(const struct store_settings *settings, const struct 
 /* Close; every mailbox must be closed before. */
 void store_close(struct store *store);
 
+/* '/' or '.', as the settings have it: what separates levels of a mailbox name towards clients. */
+char store_hierarchy_separator(const struct store *store);
+
 /* Grows whenever any mailbox of the store was changed by us or found changed: a cheap "anything new?" for other connections. */
 uint64_t store_change_count(const struct store *store);
 
