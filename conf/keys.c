@@ -75,7 +75,7 @@ const struct conf_key conf_keys[] = {
 
 	{ "front", "user", CONF_STRING, AT(front.user), "restante", .wrong = conf_wrong_user, .doc = "user that fronts become; without effect if not started as root" },
 	{ "front", "chroot", CONF_STRING, AT(front.chroot), "/run/restante/empty", .wrong = conf_wrong_path, .doc = "empty directory that fronts are locked into; without effect if not started as root" },
-	{ "front", "processes", CONF_NUMBER, AT(front.processes), "0", 0, 64, .doc = "fronts kept running; 0: one a processor core" },
+	{ "front", "processes", CONF_NUMBER, AT(front.processes), "0", 0, 48, .doc = "fronts kept running; 0: one a processor core" },
 	{ "front", "connections-per-process", CONF_NUMBER, AT(front.connections_per_process), "0", 0, 1, .doc = "0: many connections in a front; 1: a front of its own for each" },
 	{ "front", "max-connections", CONF_NUMBER, AT(front.max_connections), "20000", 1, 1000000, .doc = "connections at most, over all fronts" },
 	{ "front", "max-connections-per-address", CONF_NUMBER, AT(front.max_connections_per_address), "100", 1, 1000000, .doc = "connections at most of a client address; of IPv6, of a /64" },

@@ -386,6 +386,56 @@ static void test_read_file(void)
 	CU_ASSERT_EQUAL(conf_read_file("/dev/zero", &again, &n), -EINVAL);
 }
 
+/* The same value in both, for a key that is not of a [tls]. */
+static bool same_value(const struct conf_key *key, const struct conf *a, const struct conf *b)
+{
+	const void *x = (const char *)a + key->offset, *y = (const char *)b + key->offset;
+
+	switch (key->type) {
+	case CONF_STRING:
+		return strcmp(*(const char *const *)x, *(const char *const *)y) == 0;
+	case CONF_NUMBER:
+	case CONF_CHOICE:
+		return *(const unsigned *)x == *(const unsigned *)y;
+	case CONF_DURATION:
+		return *(const uint64_t *)x == *(const uint64_t *)y;
+	case CONF_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case CONF_CHAR:
+		return *(const char *)x == *(const char *)y;
+	case CONF_ADDRESSES:
+	case CONF_LIST:
+		break;
+	}
+	return true;
+}
+
+/* What the sample shows as defaults is what holds without them; uncommented it is still right. */
+static void test_sample(void)
+{
+	_cleanup_free_ char *text = NULL, *shown = NULL;
+	size_t n = 0, m = 0;
+	struct conf *conf, *all;
+
+	CU_ASSERT_EQUAL_FATAL(conf_read_file("conf/restante.conf", &text, &n), 0);
+	shown = calloc(1, n + 1);
+	for (size_t i = 0; i < n; i++)
+		if ((i == 0 || text[i - 1] == '\n') && i + 1 < n && text[i] == ';' && text[i + 1] == ' ')
+			i++;
+		else
+			shown[m++] = text[i];
+	text = realloc(text, n + 1);
+	text[n] = '\0';
+	conf = parse_good(text);
+	all = parse_good(shown);
+	CU_ASSERT_FATAL(conf && all);
+	CU_ASSERT_EQUAL(all->n_tls, 2);
+	for (size_t i = 0; i < conf_n_keys; i++)
+		CHECK(conf_keys[i].per_tls || same_value(&conf_keys[i], conf, all), "%s", conf_keys[i].name);
+	conf_free(conf);
+	conf_free(all);
+}
+
 static const struct unit_test tests[] = {
 	{ "what is left out has its default", test_defaults },
 	{ "every kind of value", test_all_kinds },
@@ -399,6 +449,7 @@ static const struct unit_test tests[] = {
 	{ "the table of keys", test_key_table },
 	{ "limits of size", test_long_values },
 	{ "reading files", test_read_file },
+	{ "the sample configuration", test_sample },
 };
 
 UNIT_MAIN("conf", tests)
