@@ -49,11 +49,14 @@ static bool succeeds(void (*run)(void))
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* A path in root; the last two stay valid. */
 static const char *in_root(const char *name)
 {
-	static char path[256];
+	static char paths[2][256];
+	static int turn;
+	char *path = paths[turn ^= 1];
 
-	snprintf(path, sizeof path, "%s/%s", root, name);
+	snprintf(path, sizeof paths[0], "%s/%s", root, name);
 	return path;
 }
 
