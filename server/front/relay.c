@@ -1,0 +1,270 @@
+/*
+ *   client ──stream_read──▶ c->in ──channel_send_data──▶ session
+ *   client ◀──stream_write── c->out, then relay.to_client ◀──channel_next── channel.in ◀──channel_read── session
+ *
+ * Backpressure: the client is read only while c->in is empty, the channel only while all it gave was sent on.
+ * relay.to_client points into channel.in: channel_read() and channel_next() are called only when it is empty.
+ * A quiet connection holds no buffer.
+ */
+#include "server/front/relay.h"
+
+#include "base/must.h"
+#include "server/front/front.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+static const char still_here[] = "* OK Still here\r\n";
+
+void relay_start(struct connection *c)
+{
+	uint64_t now = connection_now_usec(c);
+
+	must(c->channel.fd >= 0 && !c->login);
+	prelogin_done(c->prelogin);
+	free(take_ptr(c->prelogin));
+	c->relay = (struct relay){ .active_usec = now, .said_usec = now, .line_start = true };
+	connection_set_state(c, CONNECTION_RELAY);
+}
+
+/* ---- client to session ---- */
+
+/* Tell the session that no more will come, once all that came was handed over. */
+static void finish_upstream(struct connection *c)
+{
+	if (!c->stream.eof || c->in.n > 0 || c->relay.finished)
+		return;
+	c->relay.finished = true;
+	(void)shutdown(c->channel.fd, SHUT_WR); /* a session that is gone shows when the channel is read */
+}
+
+static void send_upstream(struct connection *c)
+{
+	size_t sent;
+
+	if (c->in.n == 0)
+		return;
+	if (channel_send_data(&c->channel, buf_slice(&c->in), &c->relay.owed, &sent) < 0) {
+		/* The session closed its end: what it said before is still to be read, but nobody listens any more. */
+		c->relay.owed = 0;
+		c->relay.finished = true;
+		sent = c->in.n;
+	}
+	buf_consume(&c->in, sent);
+	if (c->in.n == 0)
+		buf_done(&c->in);
+}
+
+/* Returns false if the connection is over. */
+static bool read_client(struct connection *c)
+{
+	if (c->in.n > 0 || c->stream.eof)
+		return true;
+
+	int r = connection_read(c, CONNECTION_READ_BYTES);
+
+	if (r == 0) {
+		c->relay.active_usec = connection_now_usec(c);
+		c->relay.retry_usec = 0;
+		return true;
+	}
+	buf_done(&c->in);
+	if (r == -EAGAIN || c->stream.eof)
+		return true;
+	connection_set_state(c, CONNECTION_CLOSED);
+	return false;
+}
+
+/* Returns false if the connection is over. */
+static bool go_upstream(struct connection *c, unsigned events)
+{
+	if ((events & CONNECTION_CLIENT_READ) && !read_client(c))
+		return false;
+	send_upstream(c);
+	finish_upstream(c);
+	return true;
+}
+
+/* ---- session to client ---- */
+
+static void note_said(struct connection *c, struct slice sent)
+{
+	c->relay.said_usec = c->relay.active_usec = connection_now_usec(c);
+	c->relay.line_start = sent.p[sent.n - 1] == '\n';
+	status_add(&c->front->status, STATUS_BYTES_TO_CLIENTS, (int64_t)sent.n);
+}
+
+/* Returns bytes sent; 0: nothing to send; -EAGAIN: the client takes no more; -EPIPE: it is gone. */
+static ssize_t send_downstream(struct connection *c)
+{
+	struct slice *rest = &c->relay.to_client;
+
+	if (c->out.n > 0 && !connection_flush(c))
+		return c->state == CONNECTION_CLOSED ? -EPIPE : -EAGAIN;
+	if (rest->n == 0)
+		return 0;
+
+	ssize_t n = stream_write(&c->stream, *rest);
+
+	if (n == -EPIPE)
+		connection_set_state(c, CONNECTION_CLOSED);
+	if (n > 0)
+		note_said(c, slice_take(rest, (size_t)n));
+	return n;
+}
+
+/* What a frame of the session means. Returns false if the connection is over. */
+static bool take_frame(struct connection *c, const struct channel_frame *frame)
+{
+	switch (frame->kind) {
+	case CHANNEL_DATA:
+		c->relay.to_client = frame->payload;
+		return true;
+	case CHANNEL_KEEPALIVE:
+		c->relay.keepalive = frame->payload.p[0] != 0;
+		c->relay.said_usec = connection_now_usec(c);
+		return true;
+	case CHANNEL_CLOSE:
+		connection_set_state(c, CONNECTION_CLOSING);
+		return false;
+	default: /* a second verdict */
+		connection_set_state(c, CONNECTION_CLOSED);
+		return false;
+	}
+}
+
+/*
+ * Get the next frame, reading if need be. Returns 0, -EAGAIN; else the connection is over: a session that ended
+ * without CLOSE may have died in the middle of a response, so the client gets no clean end either.
+ */
+static int next_frame(struct connection *c, unsigned events, struct channel_frame *ret_frame)
+{
+	int r = channel_next(&c->channel, ret_frame);
+
+	if (r != -EAGAIN || !(events & CONNECTION_CHANNEL_READ))
+		return r;
+	r = channel_read(&c->channel);
+	if (r == 0 && c->channel.in_eof)
+		return -EPIPE;
+	return r == 0 ? channel_next(&c->channel, ret_frame) : r;
+}
+
+static void go_downstream(struct connection *c, unsigned events)
+{
+	size_t turn = 0;
+
+	while (turn < RELAY_TURN_BYTES) {
+		struct channel_frame frame;
+		ssize_t n = send_downstream(c);
+
+		if (n < 0)
+			return;
+		turn += (size_t)n;
+		if (c->relay.to_client.n > 0)
+			continue;
+
+		int r = next_frame(c, events, &frame);
+
+		if (r == -EAGAIN) {
+			if (c->channel.in.n == 0)
+				buf_shrink(&c->channel.in, 0);
+			return;
+		}
+		if (r < 0)
+			connection_set_state(c, CONNECTION_CLOSED);
+		if (r < 0 || !take_frame(c, &frame))
+			return;
+		turn += CHANNEL_HEADER_BYTES;
+	}
+	c->again = true;
+}
+
+/* ---- time ---- */
+
+static uint64_t idle_usec(const struct connection *c)
+{
+	return service_is_imap(c->service) ? c->front->conf->front.imap_idle_timeout_usec
+					   : c->front->conf->front.pop3_idle_timeout_usec;
+}
+
+/* When a silent client is to be told goodbye; or the connection is cut, because the session did not say it in time. */
+static uint64_t silence_due_usec(const struct connection *c)
+{
+	const struct relay *relay = &c->relay;
+
+	if (relay->told_usec > 0)
+		return relay->told_usec + RELAY_GOODBYE_USEC;
+	if (relay->retry_usec > 0)
+		return relay->retry_usec;
+	if (c->stream.eof && RELAY_EOF_USEC < idle_usec(c))
+		return relay->active_usec + RELAY_EOF_USEC;
+	return relay->active_usec + idle_usec(c);
+}
+
+static bool may_keep_alive(const struct connection *c)
+{
+	return c->relay.keepalive && service_is_imap(c->service) && c->front->conf->front.keepalive_usec > 0 && c->out.n == 0 && c->relay.to_client.n == 0 &&
+		c->channel.in.n == 0 && c->relay.line_start && c->relay.told_usec == 0;
+}
+
+static uint64_t keepalive_due_usec(const struct connection *c)
+{
+	return c->relay.said_usec + c->front->conf->front.keepalive_usec;
+}
+
+static void on_silence(struct connection *c, uint64_t now)
+{
+	if (c->relay.told_usec > 0 || c->relay.finished) {
+		connection_set_state(c, CONNECTION_CLOSED);
+		return;
+	}
+
+	/* Not between the pieces of a frame. */
+	int r = c->relay.owed > 0 ? -EAGAIN : channel_send(&c->channel, CHANNEL_TIMEOUT, SLICE(""));
+
+	if (r == 0)
+		c->relay.told_usec = now;
+	else if (r == -EAGAIN && c->relay.active_usec + idle_usec(c) + RELAY_GOODBYE_USEC > now)
+		c->relay.retry_usec = now + RELAY_RETRY_USEC;
+	else
+		connection_set_state(c, CONNECTION_CLOSED);
+}
+
+static void on_due(struct connection *c)
+{
+	uint64_t now = connection_now_usec(c);
+
+	if (may_keep_alive(c) && keepalive_due_usec(c) <= now) {
+		c->relay.said_usec = now;
+		must(buf_add_str(&c->out, still_here) == 0);
+	}
+	if (silence_due_usec(c) <= now)
+		on_silence(c, now);
+}
+
+/* ---- the step ---- */
+
+void relay_step(struct connection *c, unsigned events)
+{
+	if (events & CONNECTION_DUE)
+		on_due(c);
+	if (c->state == CONNECTION_RELAY && go_upstream(c, events))
+		go_downstream(c, events);
+}
+
+unsigned relay_waits(const struct connection *c)
+{
+	bool blocked = c->out.n > 0 || c->relay.to_client.n > 0;
+
+	return (c->in.n == 0 && !c->stream.eof ? CONNECTION_CLIENT_READ : 0) | (blocked ? CONNECTION_CLIENT_WRITE : 0) |
+		(!blocked ? CONNECTION_CHANNEL_READ : 0) | (c->in.n > 0 ? CONNECTION_CHANNEL_WRITE : 0);
+}
+
+uint64_t relay_due_usec(const struct connection *c)
+{
+	uint64_t due = silence_due_usec(c);
+
+	if (may_keep_alive(c) && keepalive_due_usec(c) < due)
+		return keepalive_due_usec(c);
+	return due;
+}

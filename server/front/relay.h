@@ -1,0 +1,19 @@
+/* relay.h - a connection that is logged in: bytes between TLS and the channel, both ways, each side no faster than the other. */
+#pragma once
+
+#include "server/front/connection.h"
+
+enum {
+	RELAY_TURN_BYTES = 128 * 1024,       /* to the client, before others have their turn */
+	RELAY_GOODBYE_USEC = 30 * 1000000,   /* for the session, after TIMEOUT */
+	RELAY_EOF_USEC = 60 * 1000000,       /* for the session, after the client's end */
+	RELAY_RETRY_USEC = 1000000,          /* when the channel had no room for TIMEOUT */
+};
+
+/* Begin: the verdict was VERDICT_OK and has been answered into out. The state becomes RELAY. */
+void relay_start(struct connection *c);
+
+/* The step of RELAY, what it waits for, and when it is due. */
+void relay_step(struct connection *c, unsigned events);
+unsigned relay_waits(const struct connection *c);
+uint64_t relay_due_usec(const struct connection *c);
