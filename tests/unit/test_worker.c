@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "server/ipc/channel.h"
 #include "server/ipc/credentials.h"
+#include "server/worker/check.h"
 #include "server/worker/sandbox.h"
 #include "tests/unit/pam_dir.h"
 #include "tests/unit/unit.h"
@@ -13,9 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* A worker and both ends that talk to it. */
@@ -415,6 +420,64 @@ static void test_sandbox(void)
 	bench_free(&b);
 }
 
+/* Bit by bit what a worker may and may not; run in a child. */
+static int try_calls(void)
+{
+	const struct conf conf = { 0 };
+	struct seccomp_program filter;
+	struct rlimit core;
+
+	if (sandbox_compile(&filter) < 0 || sandbox_enter(&filter, &conf) < 0)
+		return 1;
+	errno = 0;
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 || errno != EPERM)
+		return 2;
+	if (unshare(CLONE_NEWUTS) == 0 || errno != EPERM)
+		return 3;
+	if (mount("none", "/tmp", "tmpfs", 0, NULL) == 0 || errno != EPERM)
+		return 4;
+	if (prctl(PR_GET_DUMPABLE) != 0 || getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_max != 0)
+		return 5;
+
+	/* Modules ask servers, and run helpers. */
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0) {
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	return fd < 0 ? 6 : status != 0 ? 7 : 0;
+}
+
+static void test_sandbox_calls(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(try_calls());
+	waitpid(pid, &status, 0);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "step %d", WEXITSTATUS(status));
+}
+
+static void test_pam_service_file(void)
+{
+	struct bench b = bench_new();
+	char path[LIMIT_PATH_BYTES + 1];
+
+	CU_ASSERT(check_pam_service("mail", b.dir.path, path) == 0);
+	CU_ASSERT(check_pam_service("MAIL", b.dir.path, path) == 0);
+	CU_ASSERT(check_pam_service("no-such", b.dir.path, path) == -ENOENT);
+	CU_ASSERT(strstr(path, "/no-such") != NULL);
+	CU_ASSERT(check_pam_service(".", b.dir.path, path) == -EINVAL);
+	CU_ASSERT(check_pam_service("restante-no-such-service", "", path) == -ENOENT);
+	CU_ASSERT(check_pam_service("other", "", path) == 0);
+	bench_free(&b);
+}
+
 /* --- what is left in memory --- */
 
 enum { NEEDLE_BYTES = 60, PIECE_BYTES = 10 };
@@ -548,6 +611,8 @@ static const struct unit_test tests[] = {
 	{ "hostile front", test_hostile_front },
 	{ "wrong frame", test_wrong_frame },
 	{ "sandbox", test_sandbox },
+	{ "sandbox calls", test_sandbox_calls },
+	{ "PAM service file", test_pam_service_file },
 	{ "no password left", test_no_password_left },
 	{ "no password left by pam_unix", test_no_password_left_by_pam_unix },
 };
