@@ -213,10 +213,10 @@ def test_help_is_documented(_):
     for program, page in (("restanted", "restanted.8"), ("restantectl", "restantectl.8")):
         done = run(os.path.join(BUILD, program), "--help")
         check(done.returncode == 0 and done.stdout, f"{program} --help: status {done.returncode}\n{done.stderr}")
-        text = read("man", page)
+        # In mdoc, words behind Fl have lost their first "-": "Fl c Ar file", "Fl h , \\-help".
+        words = set(re.findall(r"[\w-]+", " ".join(re.findall(r"\bFl\b.*", read("man", page))).replace("\\-", "-")))
         for option in sorted(set(re.findall(r"(?<![\w-])(--?[a-zA-Z][\w-]*)", done.stdout))):
-            written = option[1:].replace("-", "\\-", 1) if option.startswith("--") else option[1:]
-            check(re.search(r"Fl (?:\\-|\\&)?" + re.escape(written) + r"\b", text), f"{page}: {option} is missing")
+            check(option[1:] in words, f"{page}: {option} is missing")
     done = run(os.path.join(BUILD, "restantectl"), "help")
     verbs = re.findall(r"^  ([a-z]+)\b", done.stdout.split("Verbs:")[1].split("Options:")[0], re.M)
     check(len(verbs) >= 6, f"verbs: {verbs}")
