@@ -35,7 +35,7 @@ static const struct verb verbs[] = {
 	{ "who", "", "who is logged in: user, address, service, TLS, idle time, commands", 0, 0, verb_plain },
 	{ "kick", "USER | --id N", "close all connections of a user, or one (its id as `who' shows it)", 0, 1, verb_kick },
 	{ "reload", "", "take over configuration, certificates and keys; wait, and tell what is wrong", 0, 0, verb_reload },
-	{ "check", "", "check configuration, certificates and keys (restanted -t)", 0, 0, verb_check },
+	{ "check", "", "check configuration, certificates, keys and PAM service, without a running server", 0, 0, verb_check },
 	{ "help", "", "this text", 0, 0, verb_help },
 };
 
