@@ -46,7 +46,6 @@ struct imap {
 	struct command command;
 	unsigned bad_commands;   /* in a row */
 	bool mid_response;       /* half a response is in the output: nothing may come between */
-	bool esearch_told;
 
 	/* IMAP_SELECTED: all are set; else none. */
 	struct mailbox *mailbox;

@@ -1,6 +1,7 @@
 /* grammar_mailbox.h - the arguments of the commands about mailboxes: SELECT, STATUS, LIST, ... Pure. */
 #pragma once
 
+#include "base/limits.h"
 #include "server/imap/grammar.h"
 
 struct mailbox_arguments {

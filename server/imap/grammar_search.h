@@ -15,7 +15,7 @@ enum search_kind {
 	SEARCH_RECENT,
 	SEARCH_INTERNALDATE, /* first_day to last_day */
 	SEARCH_AGE,          /* internaldate at least (or, with younger, at most) seconds ago */
-	SEARCH_SIZE,         /* more than least and less than most octets */
+	SEARCH_SIZE,         /* larger or smaller than octets */
 	SEARCH_SENT,         /* first_day to last_day */
 	SEARCH_HEADER,       /* field name, text */
 	SEARCH_BODY,         /* text */
@@ -30,7 +30,8 @@ struct search_key {
 	uint32_t flag;
 	struct slice name, text; /* text is UTF-8 */
 	int64_t first_day, last_day; /* since 1970, inclusive */
-	uint64_t more_than, less_than;
+	uint64_t octets;
+	bool larger;
 	uint32_t seconds;
 	bool younger;
 

@@ -10,6 +10,7 @@ struct enable_arguments {
 
 struct set_arguments {
 	struct slice set;
+	struct slice mailbox; /* of COPY; UTF-8 */
 };
 
 enum { ID_MAX_PAIRS = 30, ID_MAX_FIELD_BYTES = 30, ID_MAX_VALUE_BYTES = 1024, ENABLE_MAX = 100 };
@@ -22,3 +23,6 @@ _must_check_ enum parse grammar_enable(struct slice *in, struct grammar *grammar
 
 /* SP sequence-set. RFC 4315 section 2.1. */
 _must_check_ enum parse grammar_set(struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments);
+
+/* SP sequence-set SP mailbox. RFC 9051 section 6.4.7. */
+_must_check_ enum parse grammar_copy(struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments);

@@ -1,0 +1,178 @@
+#include "server/imap/cmd_fetch.h"
+
+#include "server/imap/connection.h"
+#include "server/imap/fetch_write.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct fetch_progress {
+	struct seq_ranges seqnums;
+	size_t range;
+	uint32_t seqnum;      /* the next one; 0: at the start of the range */
+	unsigned needs;       /* enum fetch_need */
+	bool prepared;        /* the message: fetch_write() may go on */
+	struct fetch_write write;
+	size_t seen_done;     /* mailbox_store_flags()'s cursor */
+	bool expunged;        /* messages were gone */
+	bool failed;          /* messages could not be read */
+};
+
+void end_fetch(struct imap *imap)
+{
+	struct fetch_progress *p = imap->command.progress;
+
+	if (p)
+		buf_done(&p->write.text);
+}
+
+static struct fetch_progress *begin_fetch(struct imap *imap)
+{
+	const struct fetch_arguments *a = &imap->command.arguments.fetch;
+	bool by_uid = imap->command.type->flags & COMMAND_BY_UID;
+	struct seq_ranges seqnums;
+
+	if (imap_seqnums(imap, a->set, by_uid, &seqnums) != PARSE_OK) {
+		(void)imap_bad(imap, "No such sequence number");
+		return NULL;
+	}
+
+	struct fetch_progress *p = arena_alloc(&imap->arena, sizeof *p);
+
+	*p = (struct fetch_progress){ .seqnums = seqnums, .needs = fetch_needs(a) };
+	p->write.text = BUF(2 * LIMIT_HEADER_BYTES + 2); /* every LF may become CRLF */
+	imap->command.progress = p;
+	return p;
+}
+
+/* Move on to the next message of the set. Returns false behind the last. */
+static bool next_message(struct imap *imap, struct fetch_progress *p)
+{
+	if (p->range < p->seqnums.n && p->seqnum == p->seqnums.ranges[p->range].last) {
+		p->range++;
+		p->seqnum = 0;
+	}
+	if (p->range == p->seqnums.n)
+		return false;
+	p->seqnum = p->seqnum > 0 ? p->seqnum + 1 : p->seqnums.ranges[p->range].first;
+
+	struct buf text = p->write.text;
+
+	p->write = (struct fetch_write){
+		.seqnum = p->seqnum,
+		.msg_uid = view_uid(imap->view, p->seqnum),
+		.text = text,
+	};
+	p->seen_done = 0;
+	return true;
+}
+
+static int find_out(struct imap *imap, struct fetch_progress *p)
+{
+	struct message_file *file = &imap->file;
+	uint32_t msg_uid = p->write.msg_uid;
+	int r = 0;
+
+	if (p->needs & NEED_FILE)
+		r = message_file_open(file, imap->mailbox, msg_uid);
+	if (r == 0 && (p->needs & NEED_STRUCTURE))
+		r = message_file_structure(file, &imap->work);
+	if (r == 0 && (p->needs & NEED_HEADER))
+		r = message_file_header(file, &imap->work);
+	if (r == 0 && (p->needs & NEED_OCTETS))
+		r = message_file_octets(file, &imap->work);
+	if (r == 0 && (p->needs & NEED_SIZE))
+		r = mailbox_rfc822_size(imap->mailbox, msg_uid, &imap->work, &p->write.rfc822_size);
+	if (r == 0 && (p->needs & NEED_DATE))
+		r = mailbox_internaldate(imap->mailbox, msg_uid, &p->write.internaldate);
+	return r;
+}
+
+/* \Seen, unless it is there. That it cannot be set (a read-only file system) is no reason not to show the message. */
+static int set_seen(struct imap *imap, struct fetch_progress *p)
+{
+	const struct message *message = view_message(imap->view, p->seqnum);
+	const struct flags_change change = { .operation = FLAGS_ADD, .flags = FLAG_SEEN, .unchangedsince = UINT64_MAX };
+
+	if (!message || (message->flags & FLAG_SEEN))
+		return 0;
+
+	int r = mailbox_store_flags(imap->mailbox, &p->write.msg_uid, 1, &p->seen_done, &change, NULL, &imap->work);
+
+	if (r == -EINPROGRESS || r == -EAGAIN)
+		return r;
+	p->write.seen_set = r == 0;
+	return 0;
+}
+
+static void pass_over(struct imap *imap, struct fetch_progress *p, int error)
+{
+	struct slice name = mailbox_name(imap->mailbox);
+
+	message_file_close(&imap->file);
+	if (error == -ENOENT) {
+		p->expunged = true;
+		return;
+	}
+	p->failed = true;
+	log_line(imap->settings.log, LOG_PRIORITY_WARNING, "%s: %.*s: message with UID %u cannot be read: %s",
+		imap->settings.user, SLICE_FMT(name), p->write.msg_uid, strerror(-error));
+}
+
+/* Find out all that the response needs. Returns as cmd_fetch(); *ret_skip: the message is passed over. */
+static enum run prepare(struct imap *imap, struct fetch_progress *p, bool *ret_skip)
+{
+	int r = view_message(imap->view, p->seqnum) ? find_out(imap, p) : -ENOENT;
+
+	if (r == 0 && (p->needs & NEED_SEEN) && imap->read_write)
+		r = set_seen(imap, p);
+
+	enum run wait = imap_wait(imap, &r);
+
+	if (wait != RUN_DONE)
+		return wait;
+	*ret_skip = r < 0 && r != -EBUSY; /* only \Seen waits for a lock: it is then left unset */
+	if (*ret_skip)
+		pass_over(imap, p, r);
+	return RUN_DONE;
+}
+
+static enum run finish_fetch(struct imap *imap, const struct fetch_progress *p)
+{
+	if (p->failed)
+		return imap_no(imap, "UNAVAILABLE", "Some of the messages could not be read; see the server's log");
+	if (p->expunged)
+		return imap_ok(imap, "EXPUNGEISSUED", "Some of the messages were expunged");
+	return imap_ok(imap, NULL, NULL);
+}
+
+enum run cmd_fetch(struct imap *imap)
+{
+	struct fetch_progress *p = imap->command.progress;
+
+	if (!p)
+		p = begin_fetch(imap);
+	if (!p)
+		return RUN_DONE;
+	for (;;) {
+		enum run run = RUN_DONE;
+		bool skip = false;
+
+		if (!p->prepared) {
+			if (imap_output_full(imap))
+				return RUN_OUTPUT;
+			if (p->write.seqnum == 0 && !imap_spend(imap))
+				return RUN_STEP;
+			if (p->write.seqnum == 0 && !next_message(imap, p))
+				return finish_fetch(imap, p);
+			run = prepare(imap, p, &skip);
+			p->prepared = run == RUN_DONE && !skip;
+		}
+		if (p->prepared)
+			run = fetch_write(imap, &p->write);
+		if (run != RUN_DONE)
+			return run;
+		p->prepared = false;
+		p->write.seqnum = 0;
+	}
+}

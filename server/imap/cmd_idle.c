@@ -1,0 +1,60 @@
+#include "server/imap/cmd_idle.h"
+
+#include "server/imap/connection.h"
+
+static void begin_idle(struct imap *imap)
+{
+	imap->command.progress = imap; /* begun */
+	imap->engine.idling = true;
+	message_file_close(&imap->file); /* a quiet connection holds no file open */
+	frame_imap_shrink(&imap->frame);
+	write_raw(&imap->out, SLICE("+ idling\r\n"));
+	if (imap->view)
+		updates_begin(imap, true);
+}
+
+static enum run ended(struct imap *imap, enum frame_event event)
+{
+	imap->engine.idling = false;
+	if (event == FRAME_COMMAND && slice_equal_nocase(buf_slice(&imap->frame.command), SLICE("DONE")))
+		return imap_ok(imap, NULL, NULL);
+	return imap_bad(imap, "Expected DONE");
+}
+
+/* The next line, if it has come. */
+static enum run read_done(struct imap *imap)
+{
+	for (;;) {
+		enum frame_event event = frame_imap_next(&imap->frame, imap->io->in);
+
+		switch (event) {
+		case FRAME_MORE:
+			return imap->io->in_eof ? imap_close(imap, CLOSE_CLIENT_GONE) : RUN_INPUT;
+		case FRAME_COMMAND:
+		case FRAME_SKIPPED:
+			return ended(imap, event);
+		case FRAME_LITERAL:
+			frame_imap_refuse(&imap->frame);
+			break;
+		case FRAME_TOO_LONG:
+			break;
+		case FRAME_OVERFLOW:
+			return imap_close(imap, CLOSE_LIMIT);
+		}
+	}
+}
+
+enum run cmd_idle(struct imap *imap)
+{
+	if (!imap->command.progress)
+		begin_idle(imap);
+
+	enum run run = imap->view ? updates_run(imap) : RUN_DONE;
+
+	if (run != RUN_DONE)
+		return run;
+	run = read_done(imap);
+	if (run == RUN_INPUT && imap->view)
+		updates_begin(imap, true); /* the next step begins with a look at the mailbox */
+	return run;
+}

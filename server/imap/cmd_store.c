@@ -1,0 +1,154 @@
+#include "server/imap/cmd_store.h"
+
+#include "server/imap/connection.h"
+
+#include <errno.h>
+
+enum store_stage { STORE_TELL_CHANGES, STORE_FIND_KEYWORDS, STORE_CHANGE, STORE_TELL };
+
+struct store_progress {
+	enum store_stage stage;
+	struct seq_ranges seqnums;
+	struct flags_change change;
+	size_t keyword;          /* the next one to find */
+	const uint32_t *uids;    /* of messages that are still there */
+	size_t n, done, told;
+};
+
+static struct store_progress *begin_store(struct imap *imap)
+{
+	const struct store_arguments *a = &imap->command.arguments.store;
+	struct seq_ranges seqnums;
+
+	if (imap_seqnums(imap, a->set, imap->command.type->flags & COMMAND_BY_UID, &seqnums) != PARSE_OK) {
+		(void)imap_bad(imap, "No such sequence number");
+		return NULL;
+	}
+
+	struct store_progress *p = arena_alloc(&imap->arena, sizeof *p);
+
+	*p = (struct store_progress){
+		.seqnums = seqnums,
+		.change = { .operation = a->operation, .flags = a->flags, .unchangedsince = UINT64_MAX },
+	};
+	imap->command.progress = p;
+	updates_begin(imap, false); /* sequence numbers of the set must keep their meaning */
+	return p;
+}
+
+/* Returns 0; -errno as mailbox_find_keyword(). A keyword that is to be taken away and is not known needs nothing. */
+static int find_keywords(struct imap *imap, struct store_progress *p)
+{
+	const struct store_arguments *a = &imap->command.arguments.store;
+	bool create = a->operation != FLAGS_REMOVE && p->n > 0;
+
+	for (; p->keyword < a->keywords_n; p->keyword++) {
+		int r = mailbox_find_keyword(imap->mailbox, a->keywords[p->keyword], create, &imap->work);
+
+		if (r >= 0)
+			p->change.keywords |= UINT64_C(1) << r;
+		else if (r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+static int change_flags(struct imap *imap, struct store_progress *p)
+{
+	return mailbox_store_flags(imap->mailbox, p->uids, p->n, &p->done, &p->change, NULL, &imap->work);
+}
+
+/* The new flags of every message of the set, or (.SILENT) nothing but the note that the client knows them. */
+static enum run tell_flags(struct imap *imap, struct store_progress *p, size_t n)
+{
+	for (; p->told < n; p->told++) {
+		uint32_t msg_uid = p->uids[p->told];
+
+		if (imap->command.arguments.store.silent) {
+			view_flags_told(imap->view, msg_uid);
+			continue;
+		}
+		if (imap_output_full(imap))
+			return RUN_OUTPUT;
+		updates_write_flags(imap, view_seqnum(imap->view, msg_uid));
+	}
+	return RUN_DONE;
+}
+
+static enum run finish_store(struct imap *imap, const struct store_progress *p)
+{
+	bool by_uid = imap->command.type->flags & COMMAND_BY_UID;
+	size_t left = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		left += mailbox_message(imap->mailbox, p->uids[i]) != NULL;
+	if (left == seq_ranges_count(&p->seqnums) || by_uid)
+		return imap_ok(imap, NULL, NULL);
+	if (imap->command.arguments.store.silent)
+		return imap_ok(imap, "EXPUNGEISSUED", "Some of the messages were expunged");
+	return imap_no(imap, "EXPUNGEISSUED", "Some of the messages were expunged");
+}
+
+static enum run store_failed(struct imap *imap, int error)
+{
+	if (error == -ENOSPC && imap->command.progress &&
+		((struct store_progress *)imap->command.progress)->stage == STORE_FIND_KEYWORDS)
+		return imap_no(imap, "LIMIT", "The mailbox has too many keywords");
+	return imap_failed(imap, error);
+}
+
+/* One stage. Sets the next one when it is over. */
+static enum run run_stage(struct imap *imap, struct store_progress *p, int *r)
+{
+	enum run run;
+
+	switch (p->stage) {
+	case STORE_TELL_CHANGES:
+		run = updates_run(imap);
+		if (run != RUN_DONE)
+			return run;
+		p->uids = imap_uids(imap, &p->seqnums, &p->n);
+		p->stage = STORE_FIND_KEYWORDS;
+		return RUN_DONE;
+	case STORE_FIND_KEYWORDS:
+		*r = find_keywords(imap, p);
+		run = imap_wait(imap, r);
+		if (run == RUN_DONE && *r == 0)
+			p->stage = STORE_CHANGE;
+		return run;
+	case STORE_CHANGE:
+		*r = change_flags(imap, p);
+		run = imap_wait(imap, r);
+		if (run == RUN_DONE && *r == 0) {
+			updates_write_keywords(imap);
+			p->stage = STORE_TELL;
+		}
+		return run;
+	case STORE_TELL:
+		break;
+	}
+	return RUN_DONE;
+}
+
+enum run cmd_store(struct imap *imap)
+{
+	struct store_progress *p = imap->command.progress;
+
+	if (!p)
+		p = begin_store(imap);
+	if (!p)
+		return RUN_DONE;
+	while (p->stage != STORE_TELL) {
+		int r = 0;
+		enum run run = run_stage(imap, p, &r);
+
+		if (run != RUN_DONE)
+			return run;
+		if (r < 0)
+			return store_failed(imap, r);
+	}
+
+	enum run run = tell_flags(imap, p, p->n);
+
+	return run == RUN_DONE ? finish_store(imap, p) : run;
+}

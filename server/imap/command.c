@@ -1,0 +1,128 @@
+#include "server/imap/command.h"
+
+#include "server/imap/cmd_any.h"
+#include "server/imap/cmd_expunge.h"
+#include "server/imap/cmd_fetch.h"
+#include "server/imap/cmd_idle.h"
+#include "server/imap/cmd_list.h"
+#include "server/imap/cmd_refused.h"
+#include "server/imap/cmd_search.h"
+#include "server/imap/cmd_select.h"
+#include "server/imap/cmd_status.h"
+#include "server/imap/cmd_store.h"
+#include "server/wire/token.h"
+
+/* From typed grammar to the table's one form. */
+#define PARSE_INTO(function, member)                                                               \
+	static enum parse parse_##function(struct slice *in, struct grammar *g, union arguments *ret_arguments) \
+	{                                                                                          \
+		return grammar_##function(in, g, &ret_arguments->member);                          \
+	}
+PARSE_INTO(select, mailbox)
+PARSE_INTO(mailbox_and_more, mailbox)
+PARSE_INTO(status, status)
+PARSE_INTO(list, list)
+PARSE_INTO(fetch, fetch)
+PARSE_INTO(store, store)
+PARSE_INTO(search, search)
+PARSE_INTO(enable, enable)
+PARSE_INTO(set, set)
+PARSE_INTO(copy, set)
+
+static enum parse parse_nothing(struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
+{
+	(void)ret_arguments;
+	return grammar_nothing(in, grammar);
+}
+
+static enum parse parse_id(struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
+{
+	(void)ret_arguments;
+	return grammar_id(in, grammar);
+}
+
+enum {
+	NOT_AUTH = 1 << IMAP_NOT_AUTHENTICATED,
+	AUTH = 1 << IMAP_AUTHENTICATED | 1 << IMAP_SELECTED,
+	SELECTED = 1 << IMAP_SELECTED,
+	ANY = NOT_AUTH | AUTH,
+	BY_UID = COMMAND_BY_UID,
+	NO_EXPUNGE = COMMAND_NO_EXPUNGE,
+	READ_WRITE = COMMAND_READ_WRITE,
+	NO_SYNC = COMMAND_NO_SYNC,
+};
+
+static const struct command_type commands[] = {
+	{ "CAPABILITY", ANY, 0, parse_nothing, cmd_capability, NULL, "9051 6.1.1" },
+	{ "NOOP", ANY, 0, parse_nothing, cmd_noop, NULL, "9051 6.1.2" },
+	{ "LOGOUT", ANY, NO_SYNC, parse_nothing, cmd_logout, NULL, "9051 6.1.3" },
+	{ "ID", ANY, 0, parse_id, cmd_id, NULL, "2971 3.1" },
+
+	{ "STARTTLS", NOT_AUTH, 0, NULL, NULL, NULL, "9051 6.2.1" },
+	{ "AUTHENTICATE", NOT_AUTH, 0, NULL, NULL, NULL, "9051 6.2.2" },
+	{ "LOGIN", NOT_AUTH, 0, NULL, NULL, NULL, "9051 6.2.3" },
+
+	{ "ENABLE", AUTH, 0, parse_enable, cmd_enable, NULL, "9051 6.3.1" },
+	{ "SELECT", AUTH, NO_SYNC, parse_select, cmd_select, end_select, "9051 6.3.2" },
+	{ "EXAMINE", AUTH, NO_SYNC, parse_select, cmd_examine, end_select, "9051 6.3.3" },
+	{ "CREATE", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.4" },
+	{ "DELETE", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.5" },
+	{ "RENAME", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.6" },
+	{ "SUBSCRIBE", AUTH, 0, parse_select, cmd_subscribe, NULL, "9051 6.3.7" },
+	{ "UNSUBSCRIBE", AUTH, 0, parse_select, cmd_refused, NULL, "9051 6.3.8" },
+	{ "LIST", AUTH, 0, parse_list, cmd_list, NULL, "3501 6.3.8" },
+	{ "LSUB", AUTH, 0, parse_list, cmd_lsub, NULL, "3501 6.3.9" },
+	{ "NAMESPACE", AUTH, 0, parse_nothing, cmd_namespace, NULL, "9051 6.3.10" },
+	{ "STATUS", AUTH, 0, parse_status, cmd_status, end_status, "9051 6.3.11" },
+	{ "APPEND", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.12" },
+	{ "IDLE", AUTH, 0, parse_nothing, cmd_idle, NULL, "9051 6.3.13" },
+
+	{ "CHECK", SELECTED, 0, parse_nothing, cmd_noop, NULL, "3501 6.4.1" },
+	{ "CLOSE", SELECTED, NO_SYNC, parse_nothing, cmd_close, NULL, "9051 6.4.1" },
+	{ "UNSELECT", SELECTED, NO_SYNC, parse_nothing, cmd_unselect, NULL, "9051 6.4.2" },
+	{ "EXPUNGE", SELECTED, READ_WRITE, parse_nothing, cmd_expunge, NULL, "9051 6.4.3" },
+	{ "UID EXPUNGE", SELECTED, BY_UID | READ_WRITE, parse_set, cmd_uid_expunge, NULL, "9051 6.4.9" },
+	{ "SEARCH", SELECTED, NO_EXPUNGE, parse_search, cmd_search, end_search, "9051 6.4.4" },
+	{ "UID SEARCH", SELECTED, BY_UID, parse_search, cmd_search, end_search, "9051 6.4.9" },
+	{ "FETCH", SELECTED, NO_EXPUNGE, parse_fetch, cmd_fetch, end_fetch, "9051 6.4.5" },
+	{ "UID FETCH", SELECTED, BY_UID, parse_fetch, cmd_fetch, end_fetch, "9051 6.4.9" },
+	{ "STORE", SELECTED, NO_EXPUNGE | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.6" },
+	{ "UID STORE", SELECTED, BY_UID | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.9" },
+	{ "COPY", SELECTED, NO_EXPUNGE, parse_copy, cmd_refused, NULL, "9051 6.4.7" },
+	{ "UID COPY", SELECTED, BY_UID, parse_copy, cmd_refused, NULL, "9051 6.4.9" },
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+const struct command_type *command_row(size_t i)
+{
+	return i < COMMANDS ? &commands[i] : NULL;
+}
+
+/* The length of "NAME" or "UID NAME" at the front. */
+static size_t name_length(struct slice in)
+{
+	struct slice s = in, word;
+
+	if (token_atom(&s, &word) != PARSE_OK)
+		return 0;
+	if (slice_equal_nocase(word, SLICE("UID"))) {
+		struct slice rest = s;
+
+		if (token_space(&rest) == PARSE_OK && token_atom(&rest, &word) == PARSE_OK)
+			s = rest;
+	}
+	return in.n - s.n;
+}
+
+const struct command_type *command_take(struct slice *in)
+{
+	struct slice name = slice_head(*in, name_length(*in));
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (slice_equal_nocase(name, slice_str(commands[i].name))) {
+			*in = slice_tail(*in, name.n);
+			return &commands[i];
+		}
+	return NULL;
+}

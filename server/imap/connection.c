@@ -1,0 +1,171 @@
+#include "server/imap/connection.h"
+
+#include "base/must.h"
+
+#include <errno.h>
+
+/* Which states may follow which. */
+static const unsigned edges[IMAP_STATE_COUNT] = {
+	[IMAP_NOT_AUTHENTICATED] = 1 << IMAP_AUTHENTICATED | 1 << IMAP_LOGOUT,
+	[IMAP_AUTHENTICATED] = 1 << IMAP_SELECTED | 1 << IMAP_LOGOUT,
+	[IMAP_SELECTED] = 1 << IMAP_AUTHENTICATED | 1 << IMAP_LOGOUT,
+	[IMAP_LOGOUT] = 0,
+};
+
+void imap_set_state(struct imap *imap, enum imap_state state)
+{
+	must(edges[imap->state] & 1u << state);
+	imap->state = state;
+}
+
+static enum run complete(struct imap *imap, enum completion completion, const char *code, const char *text)
+{
+	imap->command.completion = completion;
+	imap->command.code = code;
+	imap->command.text = text;
+	return RUN_DONE;
+}
+
+enum run imap_ok(struct imap *imap, const char *code, const char *text)
+{
+	return complete(imap, COMPLETION_OK, code, text);
+}
+
+enum run imap_no(struct imap *imap, const char *code, const char *text)
+{
+	return complete(imap, COMPLETION_NO, code, text);
+}
+
+enum run imap_bad(struct imap *imap, const char *text)
+{
+	return complete(imap, COMPLETION_BAD, NULL, text);
+}
+
+/* RFC 5530 section 3. The last row is for all others. */
+static const struct {
+	int error;
+	const char *code, *text;
+} failures[] = {
+	{ EBUSY, "INUSE", "The mailbox is locked by another program; try again later" },
+	{ ENOENT, "NONEXISTENT", "No such mailbox" },
+	{ EINVAL, "CANNOT", "A mailbox cannot have that name" },
+	{ EACCES, "NOPERM", "The mail directory does not permit this" },
+	{ EPERM, "NOPERM", "The mail directory does not permit this" },
+	{ EROFS, "NOPERM", "The file system of the mailbox is read-only" },
+	{ ENOSPC, "OVERQUOTA", "No space is left for mail" },
+	{ EDQUOT, "OVERQUOTA", "The disk quota is used up" },
+	{ 0, "UNAVAILABLE", "The mailbox cannot be used now; see the server's log" },
+};
+
+enum run imap_failed(struct imap *imap, int error)
+{
+	size_t i = 0;
+
+	while (failures[i].error != 0 && failures[i].error != -error)
+		i++;
+	return imap_no(imap, failures[i].code, failures[i].text);
+}
+
+enum run imap_close(struct imap *imap, enum close_reason reason)
+{
+	imap->engine.reason = reason;
+	imap->phase = PHASE_CLOSED;
+	return RUN_CLOSE;
+}
+
+enum run imap_wait(struct imap *imap, int *r)
+{
+	struct command *command = &imap->command;
+
+	if (*r == -EINPROGRESS)
+		return RUN_STEP;
+	if (*r != -EAGAIN) {
+		command->locked_since_usec = 0;
+		return RUN_DONE;
+	}
+	if (command->locked_since_usec == 0)
+		command->locked_since_usec = imap->io->now_usec;
+	if (imap->io->now_usec - command->locked_since_usec < IMAP_LOCK_WAIT_USEC) {
+		imap->io->retry_usec = imap->work.retry_usec;
+		return RUN_RETRY;
+	}
+	*r = -EBUSY;
+	return RUN_DONE;
+}
+
+bool imap_output_full(const struct imap *imap)
+{
+	return imap->io->out->n >= LIMIT_OUTPUT_HIGH_WATER_BYTES;
+}
+
+bool imap_spend(struct imap *imap)
+{
+	if (imap->work.budget == 0)
+		return false;
+	imap->work.budget--;
+	return true;
+}
+
+void imap_deselect(struct imap *imap)
+{
+	if (imap->state != IMAP_SELECTED)
+		return;
+	message_file_close(&imap->file);
+	view_close(imap->view);
+	mailbox_close(imap->mailbox);
+	imap->view = NULL;
+	imap->mailbox = NULL;
+	imap->updates = (struct updates){ 0 };
+	imap_set_state(imap, IMAP_AUTHENTICATED);
+}
+
+static enum parse seqnums_of_numbers(struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
+{
+	uint32_t exists = view_exists(imap->view);
+	struct seq_ranges seqnums;
+
+	if (seqset_parse(set, exists, &imap->arena, &seqnums) != PARSE_OK || seqnums.ranges[seqnums.n - 1].last > exists)
+		return PARSE_BAD;
+	*ret_seqnums = seqnums;
+	return PARSE_OK;
+}
+
+/* "*" among UIDs is the highest one there is; in an empty mailbox it names nothing. */
+static enum parse seqnums_of_uids(struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
+{
+	uint32_t exists = view_exists(imap->view);
+	uint32_t star = exists > 0 ? view_uid(imap->view, exists) : mailbox_uidnext(imap->mailbox);
+	struct seq_ranges uids;
+	size_t kept = 0;
+
+	if (seqset_parse(set, star, &imap->arena, &uids) != PARSE_OK)
+		return PARSE_BAD;
+	for (size_t i = 0; i < uids.n; i++) {
+		uint32_t first = view_seqnum_at_most(imap->view, uids.ranges[i].first - 1) + 1;
+		uint32_t last = view_seqnum_at_most(imap->view, uids.ranges[i].last);
+
+		if (first <= last)
+			uids.ranges[kept++] = (struct seq_range){ first, last };
+	}
+	uids.n = kept;
+	*ret_seqnums = uids;
+	return PARSE_OK;
+}
+
+enum parse imap_seqnums(struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums)
+{
+	return by_uid ? seqnums_of_uids(imap, set, ret_seqnums) : seqnums_of_numbers(imap, set, ret_seqnums);
+}
+
+uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t *ret_n)
+{
+	uint32_t *uids = arena_array(&imap->arena, seq_ranges_count(seqnums), sizeof *uids);
+	size_t n = 0;
+
+	for (size_t i = 0; i < seqnums->n; i++)
+		for (uint32_t seqnum = seqnums->ranges[i].first; seqnum <= seqnums->ranges[i].last; seqnum++)
+			if (view_message(imap->view, seqnum))
+				uids[n++] = view_uid(imap->view, seqnum);
+	*ret_n = n;
+	return uids;
+}

@@ -1,0 +1,292 @@
+#include "server/imap/fetch_write.h"
+
+#include "maildir/message/bodystructure.h"
+#include "maildir/message/envelope.h"
+#include "maildir/message/header.h"
+#include "server/imap/connection.h"
+#include "server/imap/flags.h"
+#include "server/imap/grammar_date.h"
+
+#include <errno.h>
+
+static unsigned needs_of_section(const struct section *section)
+{
+	if (section->n > 0)
+		return NEED_FILE | NEED_STRUCTURE;
+	switch (section->kind) {
+	case SECTION_HEADER:
+		return NEED_FILE | NEED_HEADER;
+	case SECTION_TEXT:
+		return NEED_FILE | NEED_HEADER | NEED_OCTETS;
+	default:
+		return NEED_FILE | NEED_OCTETS;
+	}
+}
+
+static unsigned needs_of_item(const struct fetch_item *item)
+{
+	switch (item->kind) {
+	case FETCH_FLAGS:
+	case FETCH_UID:
+		return 0;
+	case FETCH_INTERNALDATE:
+		return NEED_DATE;
+	case FETCH_RFC822_SIZE:
+		return NEED_SIZE;
+	case FETCH_ENVELOPE:
+		return NEED_FILE | NEED_HEADER;
+	case FETCH_BODY:
+	case FETCH_BODYSTRUCTURE:
+		return NEED_FILE | NEED_STRUCTURE;
+	case FETCH_SECTION:
+		return needs_of_section(&item->section) | (item->sets_seen ? NEED_SEEN : 0);
+	}
+	return 0;
+}
+
+unsigned fetch_needs(const struct fetch_arguments *arguments)
+{
+	unsigned needs = 0;
+
+	for (size_t i = 0; i < arguments->n; i++)
+		needs |= needs_of_item(&arguments->items[i]);
+	return needs;
+}
+
+static void write_flags(struct imap *imap, struct fetch_write *write)
+{
+	const struct message *message = view_message(imap->view, write->seqnum);
+	struct message gone = { .msg_uid = write->msg_uid };
+
+	write_raw(&imap->out, SLICE("FLAGS "));
+	flags_write(&imap->out, imap->mailbox, message ? message : &gone, view_is_recent(imap->view, write->msg_uid));
+	view_flags_told(imap->view, write->msg_uid);
+}
+
+/* Where a section of the message itself lies; no structure is needed for it. */
+static void stretch_of_message(const struct message_file *file, enum section_kind kind, struct stretch *ret_stretch)
+{
+	struct stretch all = { .offset = 0, .end = reader_file_size(file->reader), .octets = file->octets };
+
+	if (kind == SECTION_HEADER) {
+		all.end = file->header_end;
+		all.octets = file->header_octets;
+	} else if (kind == SECTION_TEXT) {
+		all.offset = file->header_end;
+		all.octets -= file->header_octets;
+	}
+	*ret_stretch = all;
+}
+
+static bool find_stretch(const struct message_file *file, const struct section *section, struct stretch *ret_stretch)
+{
+	if (section->n > 0)
+		return section_stretch(file->root, section->numbers, section->n, section->kind, ret_stretch);
+	stretch_of_message(file, section->kind, ret_stretch);
+	return true;
+}
+
+/* A partial's share of what is there. RFC 9051 section 6.4.5. */
+static void cut(const struct fetch_item *item, uint64_t *skip_octets, uint64_t *octets)
+{
+	*skip_octets = 0;
+	if (!item->partial)
+		return;
+	*skip_octets = item->first_octet < *octets ? item->first_octet : *octets;
+	*octets -= *skip_octets;
+	if (*octets > item->octets)
+		*octets = item->octets;
+}
+
+static void write_label(struct imap *imap, const struct fetch_item *item)
+{
+	write_raw(&imap->out, item->label);
+	if (item->partial)
+		write_format(&imap->out, "<%llu>", (unsigned long long)item->first_octet);
+	write_raw(&imap->out, SLICE(" "));
+}
+
+/* HEADER.FIELDS and HEADER.FIELDS.NOT: made in memory, then sent like a literal of any kind. */
+static enum run write_fields(struct imap *imap, struct fetch_write *write, const struct fetch_item *item,
+	const struct stretch *stretch)
+{
+	const struct section *section = &item->section;
+	_cleanup_buf_ struct buf read = BUF(LIMIT_HEADER_BYTES);
+	struct slice header = buf_slice(&imap->file.header);
+
+	if (section->n > 0) {
+		if (message_file_read(&imap->file, stretch->offset, stretch->end, LIMIT_HEADER_BYTES, &read, &imap->work) < 0)
+			return imap_close(imap, CLOSE_MAILBOX_FAULT);
+		header = buf_slice(&read);
+	}
+	buf_clear(&write->text);
+	if (header_select(header, section->names, section->names_n, section->fields == FIELDS_NOT_THESE, true,
+		    &write->text) < 0)
+		return imap_close(imap, CLOSE_LIMIT);
+
+	uint64_t skip_octets, octets = write->text.n;
+
+	cut(item, &skip_octets, &octets);
+	write_literal(&imap->out, octets);
+	write_raw(&imap->out, slice_head(slice_tail(buf_slice(&write->text), (size_t)skip_octets), (size_t)octets));
+	return RUN_DONE;
+}
+
+static enum run write_section(struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
+{
+	struct stretch stretch;
+
+	write_label(imap, item);
+	if (!find_stretch(&imap->file, &item->section, &stretch)) {
+		write_nstring(&imap->out, (struct slice){ NULL, 0 });
+		return RUN_DONE;
+	}
+	if (item->section.fields != FIELDS_ALL)
+		return write_fields(imap, write, item, &stretch);
+
+	uint64_t skip_octets, octets = stretch.octets;
+
+	cut(item, &skip_octets, &octets);
+	write_literal(&imap->out, octets);
+	write->range = (struct reader_range){
+		.offset = stretch.offset,
+		.end = stretch.end,
+		.skip_octets = skip_octets,
+		.left_octets = octets,
+		.replace_nul = true,
+	};
+	write->sending = octets > 0;
+	return RUN_DONE;
+}
+
+/* Go on sending what a literal promised. */
+static enum run send_range(struct imap *imap, struct fetch_write *write)
+{
+	int r = reader_send(imap->file.reader, &write->range, imap->io->out, LIMIT_OUTPUT_HIGH_WATER_BYTES, &imap->work);
+
+	if (r == -EINPROGRESS)
+		return imap_output_full(imap) ? RUN_OUTPUT : RUN_STEP;
+	if (r < 0 || write->range.left_octets > 0)
+		return imap_close(imap, CLOSE_MAILBOX_FAULT); /* never padded: see DESIGN of the store */
+	write->sending = false;
+	return RUN_DONE;
+}
+
+static void write_number_item(struct imap *imap, const struct fetch_item *item, uint64_t number)
+{
+	write_raw(&imap->out, item->label);
+	write_raw(&imap->out, SLICE(" "));
+	write_number(&imap->out, number);
+}
+
+static void write_date(struct imap *imap, int64_t seconds)
+{
+	char text[DATE_TIME_TEXT_BYTES];
+
+	date_time_format(seconds, text);
+	write_raw(&imap->out, SLICE("INTERNALDATE "));
+	write_text(&imap->out, text);
+}
+
+/* Items whose value a formatter of the store's writes. */
+static enum run write_formatted(struct imap *imap, const struct fetch_item *item)
+{
+	struct buf *out = imap->io->out;
+	int r;
+
+	write_raw(&imap->out, item->label);
+	write_raw(&imap->out, SLICE(" "));
+	if (item->kind == FETCH_ENVELOPE)
+		r = envelope_format(buf_slice(&imap->file.header), out);
+	else
+		r = bodystructure_format(imap->file.root, item->kind == FETCH_BODYSTRUCTURE, out);
+	return r < 0 ? imap_close(imap, CLOSE_LIMIT) : RUN_DONE;
+}
+
+static enum run write_item(struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
+{
+	switch (item->kind) {
+	case FETCH_FLAGS:
+		write_flags(imap, write);
+		write->seen_set = false;
+		return RUN_DONE;
+	case FETCH_UID:
+		write_number_item(imap, item, write->msg_uid);
+		return RUN_DONE;
+	case FETCH_INTERNALDATE:
+		write_date(imap, write->internaldate);
+		return RUN_DONE;
+	case FETCH_RFC822_SIZE:
+		write_number_item(imap, item, write->rfc822_size);
+		return RUN_DONE;
+	case FETCH_ENVELOPE:
+	case FETCH_BODY:
+	case FETCH_BODYSTRUCTURE:
+		return write_formatted(imap, item);
+	case FETCH_SECTION:
+		return write_section(imap, write, item);
+	}
+	return RUN_DONE;
+}
+
+/* UID is part of every response to a UID FETCH (RFC 9051 section 6.4.9). */
+static bool must_add_uid(const struct imap *imap)
+{
+	const struct fetch_arguments *a = &imap->command.arguments.fetch;
+
+	if (!(imap->command.type->flags & COMMAND_BY_UID))
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->items[i].kind == FETCH_UID)
+			return false;
+	return true;
+}
+
+static void begin(struct imap *imap, struct fetch_write *write)
+{
+	write_raw(&imap->out, SLICE("* "));
+	write_number(&imap->out, write->seqnum);
+	write_raw(&imap->out, SLICE(" FETCH ("));
+	if (must_add_uid(imap)) {
+		write_raw(&imap->out, SLICE("UID "));
+		write_number(&imap->out, write->msg_uid);
+		write_raw(&imap->out, SLICE(" "));
+	}
+	write->begun = true;
+	imap->mid_response = true;
+}
+
+static void finish(struct imap *imap, struct fetch_write *write)
+{
+	if (write->seen_set) {
+		write_raw(&imap->out, SLICE(" "));
+		write_flags(imap, write);
+	}
+	write_raw(&imap->out, SLICE(")\r\n"));
+	imap->mid_response = false;
+}
+
+enum run fetch_write(struct imap *imap, struct fetch_write *write)
+{
+	const struct fetch_arguments *a = &imap->command.arguments.fetch;
+
+	if (!write->begun)
+		begin(imap, write);
+	for (;;) {
+		enum run run = write->sending ? send_range(imap, write) : RUN_DONE;
+
+		if (run != RUN_DONE)
+			return run;
+		if (write->item == a->n)
+			break;
+		if (imap_output_full(imap))
+			return RUN_OUTPUT;
+		if (write->item > 0)
+			write_raw(&imap->out, SLICE(" "));
+		run = write_item(imap, write, &a->items[write->item++]);
+		if (run != RUN_DONE)
+			return run;
+	}
+	finish(imap, write);
+	return RUN_DONE;
+}

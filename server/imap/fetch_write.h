@@ -1,0 +1,37 @@
+/* fetch_write.h - writes the response to one message of a FETCH, item after item, in steps. */
+#pragma once
+
+#include "maildir/reader.h"
+#include "server/imap/command.h"
+
+/* What is being written. All zeros at the start of a message but text, which is kept. */
+struct fetch_write {
+	uint32_t seqnum, msg_uid;
+	bool seen_set;        /* \Seen came with this FETCH: FLAGS are told even if not asked for */
+	uint64_t rfc822_size; /* where an item asks for it */
+	int64_t internaldate;
+
+	bool begun;
+	size_t item;          /* the next one */
+	bool sending;         /* range is under way */
+	struct reader_range range;
+	struct buf text;      /* scratch: chosen header fields */
+};
+
+/* What the items of a FETCH need to know of a message before its response is begun. */
+enum fetch_need {
+	NEED_FILE = 1 << 0,
+	NEED_HEADER = 1 << 1,
+	NEED_OCTETS = 1 << 2,
+	NEED_STRUCTURE = 1 << 3,
+	NEED_SIZE = 1 << 4,
+	NEED_DATE = 1 << 5,
+	NEED_SEEN = 1 << 6, /* \Seen is to be set */
+};
+unsigned fetch_needs(const struct fetch_arguments *arguments);
+
+/*
+ * Write the whole response, or go on with it. What fetch_needs() says is known by now.
+ * Returns RUN_DONE: it is written; RUN_STEP, RUN_OUTPUT; RUN_CLOSE: the file did not hold what was promised.
+ */
+enum run fetch_write(struct imap *imap, struct fetch_write *write);

@@ -1,0 +1,63 @@
+#include "server/imap/grammar.h"
+
+#include "base/limits.h"
+#include "server/wire/mutf7.h"
+#include "server/wire/token.h"
+
+enum { MAILBOX_NAME_MAX_BYTES = LIMIT_PATH_BYTES };
+
+enum parse grammar_bad(struct grammar *grammar, enum grammar_fault fault, const char *why)
+{
+	if (!grammar->why) {
+		grammar->fault = fault;
+		grammar->why = why;
+	}
+	return PARSE_BAD;
+}
+
+static bool has_control(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static bool is_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < 0)
+			return false;
+	return true;
+}
+
+/* The name a client wrote, as UTF-8. */
+static bool decode_name(struct slice raw, struct arena *arena, struct slice *ret_name)
+{
+	_cleanup_buf_ struct buf name = BUF(MAILBOX_NAME_MAX_BYTES);
+
+	if (is_ascii(raw) ? mutf7_decode(raw, &name) < 0 : !token_is_utf8(raw) || buf_add(&name, raw) < 0)
+		return false;
+	if (has_control(buf_slice(&name)))
+		return false;
+	*ret_name = slice_equal_nocase(buf_slice(&name), SLICE("INBOX")) ? SLICE("INBOX") : arena_copy(arena, buf_slice(&name));
+	return true;
+}
+
+enum parse grammar_mailbox(struct slice *in, struct grammar *grammar, struct slice *ret_name)
+{
+	struct slice s = *in, raw;
+
+	if (token_astring(&s, grammar->arena, &raw) != PARSE_OK)
+		return PARSE_BAD;
+	if (!decode_name(raw, grammar->arena, ret_name))
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Mailbox name is too long or not modified UTF-7");
+	*in = s;
+	return PARSE_OK;
+}
+
+enum parse grammar_nothing(struct slice *in, struct grammar *grammar)
+{
+	(void)grammar;
+	return token_end(in);
+}

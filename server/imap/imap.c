@@ -1,0 +1,366 @@
+/*
+ * The engine: reads commands, runs them one after the other, tells changes behind each, and answers.
+ *
+ *   READ ──whole command──▶ RUN ──done──▶ UPDATES ──told──▶ ANSWER ──▶ READ
+ *     └── cannot be run, or was skipped ─────────────────────▲ └─ LOGOUT, too many BAD ──▶ CLOSED
+ */
+#include "server/imap/imap.h"
+
+#include "base/must.h"
+#include "maildir/message/charset.h"
+#include "server/imap/cmd_refused.h"
+#include "server/imap/connection.h"
+#include "server/wire/token.h"
+
+#include <stdlib.h>
+
+enum { TAG_MAX_BYTES = 1024 }; /* a longer one is no tag of a client, but of somebody trying */
+
+static const struct frame_imap_limits limits = {
+	.line_bytes = LIMIT_COMMAND_LINE_BYTES,
+	.literal_bytes = LIMIT_COMMAND_LITERAL_BYTES,
+	.skip_bytes = LIMIT_SKIP_BYTES,
+};
+
+static struct imap *imap_of(struct engine *engine)
+{
+	return (struct imap *)engine; /* its first member */
+}
+
+/* Forget the command: all of it was answered, or never will be. */
+static void end_command(struct imap *imap)
+{
+	if (imap->command.type && imap->command.type->end)
+		imap->command.type->end(imap);
+	imap->command = (struct command){ 0 };
+	arena_reset(&imap->arena);
+}
+
+/* Take tag and command name from the beginning of a command, as far as they are there. */
+static void take_names(struct imap *imap, struct slice *in)
+{
+	struct command *command = &imap->command;
+	struct slice s = *in, tag;
+
+	if (token_tag(&s, &tag) != PARSE_OK || tag.n > TAG_MAX_BYTES || token_space(&s) != PARSE_OK)
+		return;
+	command->tag = arena_copy(&imap->arena, tag);
+	command->type = command_take(&s);
+	*in = s;
+}
+
+static bool is_allowed(const struct imap *imap)
+{
+	return imap->command.type->states & 1u << imap->state;
+}
+
+/* Why the command cannot be run in this state. RFC 9051 section 3. */
+static const char *not_allowed(const struct imap *imap)
+{
+	unsigned states = imap->command.type->states;
+
+	if (states & 1u << IMAP_SELECTED)
+		return "No mailbox is selected";
+	return "You are logged in already";
+}
+
+static enum run answer_fault(struct imap *imap, const struct grammar *grammar)
+{
+	struct writer w = { .out = &(struct buf){ .max_bytes = 4096 } };
+
+	if (grammar->fault == GRAMMAR_LIMIT)
+		return imap_no(imap, "LIMIT", grammar->why);
+	if (grammar->fault == GRAMMAR_SYNTAX)
+		return imap_bad(imap, grammar->why ? grammar->why : "Syntax error in the arguments");
+
+	write_text(&w, "BADCHARSET (");
+	for (size_t i = 0; charset_name(i); i++) {
+		write_text(&w, i > 0 ? " " : "");
+		write_astring(&w, slice_str(charset_name(i)));
+	}
+	write_text(&w, ")");
+
+	const char *code = w.failed ? "BADCHARSET" : arena_str(&imap->arena, buf_slice(w.out));
+
+	buf_done(w.out);
+	return imap_no(imap, code, grammar->why);
+}
+
+/* Decide about a whole command. It is completed at once where it cannot be run. */
+static enum run begin_command(struct imap *imap)
+{
+	struct slice in = buf_slice(&imap->frame.command);
+	struct grammar grammar = { .arena = &imap->arena };
+	struct command *command = &imap->command;
+
+	take_names(imap, &in);
+	if (command->tag.n == 0)
+		return imap_bad(imap, "Expected a tag and a command");
+	if (!command->type)
+		return imap_bad(imap, "Unknown command");
+	if (!is_allowed(imap))
+		return imap_bad(imap, not_allowed(imap));
+	if (command->type->parse(&in, &grammar, &command->arguments) != PARSE_OK)
+		return answer_fault(imap, &grammar);
+	if ((command->type->flags & COMMAND_READ_WRITE) && !imap->read_write)
+		return imap_no(imap, NULL, "The mailbox was opened read-only, by EXAMINE");
+	imap->engine.commands++;
+	imap->phase = PHASE_RUN;
+	return RUN_DONE;
+}
+
+/* A literal is taken if its command can be run and it fits; else the reason is noted for the answer. */
+static void decide_literal(struct imap *imap)
+{
+	struct frame_imap *frame = &imap->frame;
+	struct slice in = buf_slice(&frame->command);
+	struct command *command = &imap->command;
+	const char *code, *text;
+
+	take_names(imap, &in);
+	if (!command->type || !is_allowed(imap)) {
+		(void)imap_bad(imap, !command->type ? "Unknown command" : not_allowed(imap));
+	} else if (strcmp(command->type->name, "APPEND") == 0) {
+		refused_reason(command->type, &code, &text);
+		(void)imap_no(imap, code, text);
+	} else if (frame->literal.literal8) {
+		(void)imap_bad(imap, "This command takes no literal8");
+	} else if (!frame_imap_fits(frame)) {
+		(void)imap_bad(imap, "Literal is too long");
+		command->code = "TOOBIG";
+	} else {
+		end_command(imap);
+		frame_imap_accept(frame);
+		if (frame->literal.sync)
+			write_raw(&imap->out, SLICE("+ Ready for the literal\r\n"));
+		return;
+	}
+	frame_imap_refuse(frame);
+}
+
+static void decide_too_long(struct imap *imap)
+{
+	struct slice in = buf_slice(&imap->frame.command);
+
+	take_names(imap, &in);
+	(void)imap_bad(imap, "Command line is too long");
+	imap->command.code = "TOOBIG";
+}
+
+static enum run read_command(struct imap *imap)
+{
+	if (imap->io->in->n > 0 && !imap_spend(imap))
+		return RUN_STEP;
+	switch (frame_imap_next(&imap->frame, imap->io->in)) {
+	case FRAME_MORE:
+		return imap->io->in_eof ? imap_close(imap, CLOSE_CLIENT_GONE) : RUN_INPUT;
+	case FRAME_COMMAND:
+		imap->phase = PHASE_ANSWER;
+		return begin_command(imap);
+	case FRAME_LITERAL:
+		decide_literal(imap);
+		return RUN_DONE;
+	case FRAME_TOO_LONG:
+		decide_too_long(imap);
+		return RUN_DONE;
+	case FRAME_SKIPPED:
+		imap->phase = PHASE_ANSWER;
+		return RUN_DONE;
+	case FRAME_OVERFLOW:
+		write_raw(&imap->out, SLICE("* BYE [TOOBIG] Too much for one command\r\n"));
+		return imap_close(imap, CLOSE_LIMIT);
+	}
+	return RUN_DONE;
+}
+
+static enum run run_command(struct imap *imap)
+{
+	const struct command_type *type = imap->command.type;
+	enum run run = type->run(imap);
+
+	if (run != RUN_DONE)
+		return run;
+	imap->phase = PHASE_ANSWER;
+	if (imap->state == IMAP_SELECTED && !(type->flags & COMMAND_NO_SYNC)) {
+		updates_begin(imap, !(type->flags & COMMAND_NO_EXPUNGE));
+		imap->phase = PHASE_UPDATES;
+	}
+	return RUN_DONE;
+}
+
+static enum run tell_updates(struct imap *imap)
+{
+	enum run run = updates_run(imap);
+
+	if (run == RUN_DONE)
+		imap->phase = PHASE_ANSWER;
+	return run;
+}
+
+static void write_answer(struct imap *imap)
+{
+	static const char *const words[] = { [COMPLETION_OK] = "OK", [COMPLETION_NO] = "NO", [COMPLETION_BAD] = "BAD" };
+	const struct command *command = &imap->command;
+	struct writer *w = &imap->out;
+
+	must(command->completion != COMPLETION_NONE);
+	write_raw(w, command->tag.n > 0 ? command->tag : SLICE("*"));
+	write_format(w, " %s ", words[command->completion]);
+	if (command->code)
+		write_format(w, "[%s] ", command->code);
+	if (command->text)
+		write_human(w, slice_str(command->text));
+	else
+		write_format(w, "%s completed", command->type->name);
+	write_crlf(w);
+}
+
+/* The tagged response, and what follows from it. */
+static enum run answer(struct imap *imap)
+{
+	bool bad = imap->command.completion == COMPLETION_BAD;
+
+	write_answer(imap);
+	end_command(imap);
+	frame_imap_shrink(&imap->frame);
+	imap->phase = PHASE_READ;
+	imap->bad_commands = bad ? imap->bad_commands + 1 : 0;
+	if (imap->state == IMAP_LOGOUT)
+		return imap_close(imap, CLOSE_LOGOUT);
+	if (imap->bad_commands < LIMIT_BAD_COMMANDS)
+		return RUN_DONE;
+	write_raw(&imap->out, SLICE("* BYE Too many bad commands\r\n"));
+	return imap_close(imap, CLOSE_BAD_COMMANDS);
+}
+
+static enum run run_phase(struct imap *imap)
+{
+	switch (imap->phase) {
+	case PHASE_READ:
+		return imap_output_full(imap) ? RUN_OUTPUT : read_command(imap);
+	case PHASE_RUN:
+		return run_command(imap);
+	case PHASE_UPDATES:
+		return tell_updates(imap);
+	case PHASE_ANSWER:
+		return answer(imap);
+	case PHASE_CLOSED:
+		break;
+	}
+	return RUN_CLOSE;
+}
+
+static enum engine_wants wants_of(enum run run)
+{
+	switch (run) {
+	case RUN_INPUT:
+		return ENGINE_INPUT;
+	case RUN_OUTPUT:
+		return ENGINE_OUTPUT;
+	case RUN_RETRY:
+		return ENGINE_RETRY;
+	case RUN_CLOSE:
+		return ENGINE_CLOSE;
+	default:
+		return ENGINE_STEP;
+	}
+}
+
+static void begin_step(struct imap *imap, struct engine_io *io)
+{
+	imap->io = io;
+	imap->work = (struct work){ .now_usec = io->now_usec, .budget = io->budget };
+	imap->out = (struct writer){ .out = io->out };
+}
+
+static enum engine_wants imap_step(struct engine *engine, struct engine_io *io)
+{
+	struct imap *imap = imap_of(engine);
+	enum run run;
+
+	begin_step(imap, io);
+	do {
+		run = run_phase(imap);
+		if (imap->out.failed && run != RUN_CLOSE)
+			run = imap_close(imap, CLOSE_LIMIT); /* a response larger than the output may ever be */
+	} while (run == RUN_DONE);
+	io->budget = imap->work.budget;
+	imap->io = NULL;
+	return wants_of(run);
+}
+
+/* For a person. RFC 9051 section 7.1.5. */
+static const char *bye_text(enum close_reason reason)
+{
+	switch (reason) {
+	case CLOSE_IDLE_TIMEOUT:
+		return "Idle for too long";
+	case CLOSE_SHUTDOWN:
+		return "[UNAVAILABLE] The server is stopping; try again in a moment";
+	case CLOSE_KICKED:
+		return "Closed by the administrator";
+	case CLOSE_MAILBOX_FAULT:
+		return "[UNAVAILABLE] A fault in the mailbox";
+	default:
+		return "Closing";
+	}
+}
+
+static void imap_bye(struct engine *engine, struct engine_io *io, enum close_reason reason)
+{
+	struct imap *imap = imap_of(engine);
+
+	begin_step(imap, io);
+	if (!imap->mid_response && imap->phase != PHASE_CLOSED)
+		write_format(&imap->out, "* BYE %s\r\n", bye_text(reason));
+	(void)imap_close(imap, reason);
+	imap->io = NULL;
+}
+
+static void imap_describe(const struct engine *engine, struct buf *out)
+{
+	const struct imap *imap = (const struct imap *)engine;
+	const char *doing = engine->idling ? "idle" : imap->command.type && imap->phase != PHASE_READ ? imap->command.type->name : NULL;
+	struct writer w = { .out = out };
+
+	if (imap->mailbox)
+		write_human(&w, mailbox_name(imap->mailbox));
+	if (imap->mailbox && doing)
+		write_text(&w, " ");
+	if (doing)
+		write_text(&w, doing);
+}
+
+static void imap_free(struct engine *engine)
+{
+	struct imap *imap = imap_of(engine);
+
+	end_command(imap);
+	imap_deselect(imap);
+	frame_imap_done(&imap->frame);
+	arena_done(&imap->arena);
+	free(imap);
+}
+
+static const struct engine_type imap_type = {
+	.name = "imap",
+	.step = imap_step,
+	.bye = imap_bye,
+	.describe = imap_describe,
+	.free = imap_free,
+};
+
+struct engine *imap_new(const struct imap_settings *settings)
+{
+	struct imap *imap = malloc(sizeof *imap);
+
+	must(imap != NULL);
+	*imap = (struct imap){
+		.engine = { .type = &imap_type },
+		.settings = *settings,
+		.state = IMAP_AUTHENTICATED,
+		.phase = PHASE_READ,
+	};
+	frame_imap_init(&imap->frame, &limits);
+	return &imap->engine;
+}
