@@ -25,21 +25,29 @@ static void check_certificates(const struct check *c, size_t i)
 	if (c->places->tls_was_bad[i] || (i == 0 && !c->places->has_tls))
 		return;
 	if (tls->certificates.n == 0)
-		problems_add(c->problems, tls->line, "[tls%s%s] has no certificate; write certificate = FILE and private-key = FILE", blank, tls->name);
+		problems_add(c->problems, tls->line,
+			"[tls%s%s] has no certificate; write certificate = FILE and private-key = "
+			"FILE",
+			blank, tls->name);
 	else if (tls->certificates.n != tls->private_keys.n)
-		problems_add(c->problems, tls->line, "[tls%s%s] has %zu certificate(s) and %zu private key(s); each certificate needs its key, in the same order",
+		problems_add(c->problems, tls->line,
+			"[tls%s%s] has %zu certificate(s) and %zu private key(s); each certificate "
+			"needs its key, in the same order",
 			blank, tls->name, tls->certificates.n, tls->private_keys.n);
 }
 
 static void check_tls(const struct check *c)
 {
 	if (!c->places->has_tls)
-		problems_add(c->problems, 0, "no [tls] section: nothing is served without TLS; add [tls] with certificate = FILE and private-key = FILE");
+		problems_add(c->problems, 0,
+			"no [tls] section: nothing is served without TLS; add [tls] with "
+			"certificate = FILE and private-key = FILE");
 	for (size_t i = 0; i < c->conf->n_tls; i++) {
 		check_certificates(c, i);
 		for (size_t j = 1; j < i; j++)
 			if (strcmp(c->conf->tls[i].name, c->conf->tls[j].name) == 0)
-				problems_add(c->problems, c->conf->tls[i].line, "[tls %s] was already begun at line %u; keep one of them",
+				problems_add(c->problems, c->conf->tls[i].line,
+					"[tls %s] was already begun at line %u; keep one of them",
 					c->conf->tls[i].name, c->conf->tls[j].line);
 	}
 }
@@ -57,7 +65,8 @@ static void check_address(const struct check *c, enum service service, size_t i)
 			if (a->port != b->port || !address_equal(a, b))
 				continue;
 			address_format_port(a, text);
-			problems_add(c->problems, line_of(c, "listen", service_name(service)), "%s: %s is already an address of %s; take it out of one of them",
+			problems_add(c->problems, line_of(c, "listen", service_name(service)),
+				"%s: %s is already an address of %s; take it out of one of them",
 				service_name(service), text, service_name(other));
 			return;
 		}
@@ -76,7 +85,8 @@ static void check_workers(const struct check *c)
 
 	if (c->conf->auth.workers_min > c->conf->auth.workers_max)
 		problems_add(c->problems, line ? line : line_of(c, "auth", "workers-max"),
-			"workers-min (%u) is more than workers-max (%u); raise workers-max or lower workers-min",
+			"workers-min (%u) is more than workers-max (%u); raise workers-max or "
+			"lower workers-min",
 			c->conf->auth.workers_min, c->conf->auth.workers_max);
 }
 
@@ -87,7 +97,9 @@ static void check_virtual_path(const struct check *c, const char *name, const ch
 
 	if (path[0] == '~')
 		problems_add(c->problems, line ? line : line_of(c, "mail", "user"),
-			"with `user' set, %s may not begin with ~ (it is `%.80s'); write for example /var/vmail/%%d/%%n/Maildir", name, path);
+			"with `user' set, %s may not begin with ~ (it is `%.80s'); write for "
+			"example /var/vmail/%%d/%%n/Maildir",
+			name, path);
 }
 
 static void check_mail_uid(const struct check *c)
@@ -99,7 +111,8 @@ static void check_mail_uid(const struct check *c)
 	if (colon < 0 || !slice_number(slice_head(user, (size_t)colon), UINT32_MAX, &uid))
 		return;
 	if (uid < c->conf->auth.minimum_uid)
-		problems_add(c->problems, line_of(c, "mail", "user"), "user: uid %llu is below minimum-uid (%u); choose an ordinary user",
+		problems_add(c->problems, line_of(c, "mail", "user"),
+			"user: uid %llu is below minimum-uid (%u); choose an ordinary user",
 			(unsigned long long)uid, c->conf->auth.minimum_uid);
 }
 
@@ -113,7 +126,8 @@ static void check_mail(const struct check *c)
 	check_mail_uid(c);
 }
 
-void conf_check(const struct conf *conf, const struct conf_places *places, struct conf_problems *problems)
+void conf_check(
+	const struct conf *conf, const struct conf_places *places, struct conf_problems *problems)
 {
 	struct check c = { conf, places, problems };
 

@@ -21,13 +21,13 @@ struct reader {
 	struct conf_problems *problems;
 	struct conf_places places;
 	unsigned line;
-	const char *section;        /* of the lines that follow; NULL: unknown or none */
-	bool in_unknown;            /* the section is unknown: that was told, its keys are passed over */
-	struct conf_tls *tls;       /* in [tls] and [tls NAME] */
+	const char *section;  /* of the lines that follow; NULL: unknown or none */
+	bool in_unknown;      /* the section is unknown: that was told, its keys are passed over */
+	struct conf_tls *tls; /* in [tls] and [tls NAME] */
 	unsigned section_lines[SECTIONS_MAX];
 	unsigned key_lines[KEYS_MAX];
 	unsigned tls_key_lines[CONF_TLS_MAX][KEYS_MAX];
-	struct conf_tls surplus;    /* where settings of a [tls NAME] go that is not kept */
+	struct conf_tls surplus; /* where settings of a [tls NAME] go that is not kept */
 };
 
 static void begin_named_tls(struct reader *r, struct slice name)
@@ -36,9 +36,13 @@ static void begin_named_tls(struct reader *r, struct slice name)
 	char *lower;
 
 	if (why)
-		problems_add(r->problems, r->line, "[tls %.*s] %s", SLICE_FMT(slice_head(name, 100)), why);
+		problems_add(r->problems, r->line, "[tls %.*s] %s",
+			SLICE_FMT(slice_head(name, 100)), why);
 	else if (r->conf->n_tls == CONF_TLS_MAX)
-		problems_add(r->problems, r->line, "more than %d [tls] sections; leave some out, or use certificates with several names", CONF_TLS_MAX);
+		problems_add(r->problems, r->line,
+			"more than %d [tls] sections; leave some out, or use certificates with "
+			"several names",
+			CONF_TLS_MAX);
 	if (why || r->conf->n_tls == CONF_TLS_MAX) {
 		r->surplus = (struct conf_tls){ 0 };
 		r->tls = &r->surplus;
@@ -58,7 +62,8 @@ static void begin_tls(struct reader *r)
 	r->places.has_tls = true;
 }
 
-/* Note that a section begins; twice is a problem, for whoever reads the first may overlook the second. */
+/* Note that a section begins; twice is a problem, for whoever reads the first may overlook the
+ * second. */
 static void note_section(struct reader *r)
 {
 	size_t i = 0;
@@ -66,14 +71,16 @@ static void note_section(struct reader *r)
 	while (conf_sections[i] != r->section)
 		i++;
 	if (r->section_lines[i] > 0)
-		problems_add(r->problems, r->line, "[%s] was already begun at line %u; put its settings there", r->section, r->section_lines[i]);
+		problems_add(r->problems, r->line,
+			"[%s] was already begun at line %u; put its settings there", r->section,
+			r->section_lines[i]);
 	else
 		r->section_lines[i] = r->line;
 }
 
 /*
- * The section meant by name, or NULL. The settings below a misspelt header are read as what was meant, so that
- * their problems show too.
+ * The section meant by name, or NULL. The settings below a misspelt header are read as what was
+ * meant, so that their problems show too.
  */
 static const char *find_section(struct reader *r, struct slice name, bool *ret_misspelt)
 {
@@ -85,9 +92,12 @@ static const char *find_section(struct reader *r, struct slice name, bool *ret_m
 		return section;
 	section = conf_section_nearest(name);
 	if (section)
-		problems_add(r->problems, r->line, "unknown section [%.*s]; did you mean [%s]?", SLICE_FMT(shown), section);
+		problems_add(r->problems, r->line, "unknown section [%.*s]; did you mean [%s]?",
+			SLICE_FMT(shown), section);
 	else
-		problems_add(r->problems, r->line, "unknown section [%.*s]; see restante.conf(5) for those that exist", SLICE_FMT(shown));
+		problems_add(r->problems, r->line,
+			"unknown section [%.*s]; see restante.conf(5) for those that exist",
+			SLICE_FMT(shown));
 	return section;
 }
 
@@ -106,7 +116,8 @@ static void on_section(struct reader *r, const struct conf_line *line)
 		return;
 	}
 	if (line->argument.n > 0)
-		problems_add(r->problems, r->line, "only [tls] takes a name; write [%s]", r->section);
+		problems_add(
+			r->problems, r->line, "only [tls] takes a name; write [%s]", r->section);
 	if (!misspelt)
 		note_section(r);
 	if (is_tls)
@@ -115,22 +126,32 @@ static void on_section(struct reader *r, const struct conf_line *line)
 
 static void explain_unknown_key(struct reader *r, struct slice name)
 {
-	const struct conf_key *near = conf_key_nearest(r->section ? slice_str(r->section) : SLICE(""), name);
+	const struct conf_key *near =
+		conf_key_nearest(r->section ? slice_str(r->section) : SLICE(""), name);
 	struct slice shown = slice_head(name, 60);
 
 	if (!near && !r->section)
-		problems_add(r->problems, r->line, "`%.*s' stands before any [section]; begin with one, as in [tls]", SLICE_FMT(shown));
+		problems_add(r->problems, r->line,
+			"`%.*s' stands before any [section]; begin with one, as in [tls]",
+			SLICE_FMT(shown));
 	else if (!near)
-		problems_add(r->problems, r->line, "unknown key `%.*s' in [%s]; see restante.conf(5) for those that exist", SLICE_FMT(shown), r->section);
+		problems_add(r->problems, r->line,
+			"unknown key `%.*s' in [%s]; see restante.conf(5) for those that exist",
+			SLICE_FMT(shown), r->section);
 	else if (!r->section)
-		problems_add(r->problems, r->line, "`%.*s' stands before any [section]; it belongs in [%s]", SLICE_FMT(shown), near->section);
+		problems_add(r->problems, r->line,
+			"`%.*s' stands before any [section]; it belongs in [%s]", SLICE_FMT(shown),
+			near->section);
 	else if (strcmp(near->section, r->section) != 0)
-		problems_add(r->problems, r->line, "unknown key `%.*s' in [%s]; it belongs in [%s]", SLICE_FMT(shown), r->section, near->section);
+		problems_add(r->problems, r->line, "unknown key `%.*s' in [%s]; it belongs in [%s]",
+			SLICE_FMT(shown), r->section, near->section);
 	else
-		problems_add(r->problems, r->line, "unknown key `%.*s'; did you mean `%s'?", SLICE_FMT(shown), near->name);
+		problems_add(r->problems, r->line, "unknown key `%.*s'; did you mean `%s'?",
+			SLICE_FMT(shown), near->name);
 }
 
-/* Where the line of a setting is remembered: of the keys of [tls] and [tls NAME] once a section. NULL: nowhere. */
+/* Where the line of a setting is remembered: of the keys of [tls] and [tls NAME] once a section.
+ * NULL: nowhere. */
 static unsigned *place_of(struct reader *r, const struct conf_key *key)
 {
 	size_t i = (size_t)(key - conf_keys);
@@ -152,12 +173,14 @@ static void store(struct reader *r, const struct conf_key *key, struct slice val
 	char wrong[CONF_WRONG_BYTES];
 
 	if (place && *place > 0) {
-		problems_add(r->problems, r->line, "%s was already set at line %u; keep one of them", key->name, *place);
+		problems_add(r->problems, r->line,
+			"%s was already set at line %u; keep one of them", key->name, *place);
 		return;
 	}
 	if (place)
 		*place = r->line;
-	if (conf_value_store(key, value, r->strings, key->per_tls ? (void *)r->tls : r->conf, wrong) < 0) {
+	if (conf_value_store(
+		    key, value, r->strings, key->per_tls ? (void *)r->tls : r->conf, wrong) < 0) {
 		problems_add(r->problems, r->line, "%s: %s", key->name, wrong);
 		note_bad_certificate(r, key);
 	}
@@ -178,7 +201,8 @@ static void on_setting(struct reader *r, const struct conf_line *line)
 		return;
 	}
 	if (!key->per_tls && r->tls && r->tls != &r->conf->tls[0])
-		problems_add(r->problems, r->line, "%s holds for all names; set it in [tls]", key->name);
+		problems_add(
+			r->problems, r->line, "%s holds for all names; set it in [tls]", key->name);
 	else
 		store(r, key, line->value);
 }
@@ -206,12 +230,14 @@ static void set_defaults(struct conf *conf, struct arena *strings)
 
 	for (size_t i = 0; i < conf_n_keys; i++)
 		if (conf_keys[i].standard)
-			must(conf_value_store(&conf_keys[i], slice_str(conf_keys[i].standard), strings, conf, wrong) == 0);
+			must(conf_value_store(&conf_keys[i], slice_str(conf_keys[i].standard),
+				     strings, conf, wrong) == 0);
 	conf->tls[0].name = "";
 	conf->n_tls = 1;
 }
 
-/* Without a place of its own the index lies in the Maildir, where a name without a leading dot is no mailbox. */
+/* Without a place of its own the index lies in the Maildir, where a name without a leading dot is
+ * no mailbox. */
 static void set_index(struct reader *r)
 {
 	const struct conf_key *index = conf_key_find(SLICE("mail"), SLICE("index"));
@@ -220,7 +246,8 @@ static void set_index(struct reader *r)
 	while (path.n > 1 && path.p[path.n - 1] == '/')
 		path.n--;
 	if (r->key_lines[index - conf_keys] == 0)
-		r->conf->mail.index = arena_format(r->strings, "%.*s/restante.index", SLICE_FMT(path)).p;
+		r->conf->mail.index =
+			arena_format(r->strings, "%.*s/restante.index", SLICE_FMT(path)).p;
 }
 
 static struct conf *conf_new(void)
@@ -258,7 +285,9 @@ int conf_parse(struct slice text, struct conf **ret_conf, struct conf_problems *
 	r->places.key_lines = r->key_lines;
 	set_defaults(conf, conf->memory);
 	if (text.n > CONF_TEXT_MAX_BYTES) {
-		problems_add(&problems, 0, "larger than %d bytes; this is no configuration of restante", CONF_TEXT_MAX_BYTES);
+		problems_add(&problems, 0,
+			"larger than %d bytes; this is no configuration of restante",
+			CONF_TEXT_MAX_BYTES);
 	} else {
 		read_lines(r, text);
 		set_index(r);

@@ -24,7 +24,8 @@ static bool has_control(struct slice s)
 static bool is_name(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!ascii_is_alpha(s.p[i]) && !ascii_is_digit(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+		if (!ascii_is_alpha(s.p[i]) && !ascii_is_digit(s.p[i]) && s.p[i] != '-' &&
+			s.p[i] != '_')
 			return false;
 	return s.n > 0;
 }
@@ -49,7 +50,8 @@ static struct conf_line lex_section(struct slice s)
 
 	if (!is_name(name))
 		return bad("a section header is a name in brackets, as in [tls]");
-	return (struct conf_line){ CONF_LINE_SECTION, .name = name, .argument = slice_trim(slice_tail(inside, n)) };
+	return (struct conf_line){ CONF_LINE_SECTION, .name = name,
+		.argument = slice_trim(slice_tail(inside, n)) };
 }
 
 static struct conf_line lex_setting(struct slice s)
@@ -63,7 +65,8 @@ static struct conf_line lex_setting(struct slice s)
 
 	if (!is_name(name))
 		return bad("before `=' must stand the name of a key: letters, digits and `-'");
-	return (struct conf_line){ CONF_LINE_SETTING, .name = name, .value = slice_trim(slice_tail(s, (size_t)equals + 1)) };
+	return (struct conf_line){ CONF_LINE_SETTING, .name = name,
+		.value = slice_trim(slice_tail(s, (size_t)equals + 1)) };
 }
 
 bool conf_line_next(struct slice *text, struct conf_line *ret_line)

@@ -21,8 +21,10 @@ size_t nearest_distance(struct slice a, struct slice b)
 
 			char x = ascii_lower(a.p[i - 1]), y = ascii_lower(b.p[j - 1]);
 
-			d[i][j] = least(least(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (x != y));
-			if (i > 1 && j > 1 && x == ascii_lower(b.p[j - 2]) && ascii_lower(a.p[i - 2]) == y)
+			d[i][j] = least(
+				least(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (x != y));
+			if (i > 1 && j > 1 && x == ascii_lower(b.p[j - 2]) &&
+				ascii_lower(a.p[i - 2]) == y)
 				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
 		}
 	return d[a.n][b.n];

@@ -104,7 +104,8 @@ bool conf_duration_parse(struct slice s, uint64_t *ret_usec)
 	}
 	for (;;) {
 		s = slice_trim(s);
-		/* unit is a whole number of microseconds, so what is below the sixth place is nothing. */
+		/* unit is a whole number of microseconds, so what is below the sixth place is
+		 * nothing. */
 		if (!take_unit(&s, &unit) || millionths / 1000000 > DURATION_MAX_USEC / unit)
 			return false;
 		total += millionths / 1000000 * unit + millionths % 1000000 * unit / 1000000;
@@ -136,20 +137,23 @@ void conf_duration_format(uint64_t usec, char *ret_text, size_t text_bytes)
 	snprintf(ret_text, text_bytes, "0 s");
 	for (size_t i = 0; usec > 0 && i < sizeof shown / sizeof *shown; i++)
 		if (usec % shown[i].usec == 0) {
-			snprintf(ret_text, text_bytes, "%llu %s", (unsigned long long)(usec / shown[i].usec), shown[i].unit);
+			snprintf(ret_text, text_bytes, "%llu %s",
+				(unsigned long long)(usec / shown[i].usec), shown[i].unit);
 			return;
 		}
 }
 
-static int store_string(
-	const struct conf_key *key, struct slice value, struct arena *strings, const char **at, char *ret_wrong)
+static int store_string(const struct conf_key *key, struct slice value, struct arena *strings,
+	const char **at, char *ret_wrong)
 {
 	const char *why = NULL;
 
 	if (value.n == 0 && key->min > 0)
-		return wrong(ret_wrong, "must not be empty; write %s = VALUE, or leave the line out", key->name);
+		return wrong(ret_wrong,
+			"must not be empty; write %s = VALUE, or leave the line out", key->name);
 	if (value.n >= LIMIT_PATH_BYTES)
-		return wrong(ret_wrong, "is %zu bytes long; at most %d are taken", value.n, LIMIT_PATH_BYTES - 1);
+		return wrong(ret_wrong, "is %zu bytes long; at most %d are taken", value.n,
+			LIMIT_PATH_BYTES - 1);
 	if (value.n > 0 && key->wrong)
 		why = key->wrong(value);
 	if (why)
@@ -158,17 +162,19 @@ static int store_string(
 	return 0;
 }
 
-static int store_list(
-	const struct conf_key *key, struct slice value, struct arena *strings, struct conf_list *at, char *ret_wrong)
+static int store_list(const struct conf_key *key, struct slice value, struct arena *strings,
+	struct conf_list *at, char *ret_wrong)
 {
 	struct conf_list list = { .n = 0 };
 	struct slice item;
 
 	while (slice_split(&value, ',', &item)) {
 		if (list.n == CONF_LIST_MAX)
-			return wrong(ret_wrong, "has more than %d values; leave some out", CONF_LIST_MAX);
+			return wrong(ret_wrong, "has more than %d values; leave some out",
+				CONF_LIST_MAX);
 
-		int r = store_string(key, slice_trim(item), strings, &list.values[list.n], ret_wrong);
+		int r = store_string(
+			key, slice_trim(item), strings, &list.values[list.n], ret_wrong);
 
 		if (r < 0)
 			return r;
@@ -188,21 +194,27 @@ static int store_addresses(struct slice value, struct conf_listen *at, char *ret
 	while (slice_split(&value, ',', &item)) {
 		item = slice_trim(item);
 		if (listen.n == CONF_LIST_MAX)
-			return wrong(ret_wrong, "has more than %d addresses; leave some out", CONF_LIST_MAX);
+			return wrong(ret_wrong, "has more than %d addresses; leave some out",
+				CONF_LIST_MAX);
 		if (!address_parse_port(item, &listen.addresses[listen.n]))
-			return wrong(ret_wrong, "`%.*s' is not an address with a port; write for example 0.0.0.0:993 or [::]:993", SHOWN(item));
+			return wrong(ret_wrong,
+				"`%.*s' is not an address with a port; write for example "
+				"0.0.0.0:993 or [::]:993",
+				SHOWN(item));
 		listen.n++;
 	}
 	*at = listen;
 	return 0;
 }
 
-static int store_number(const struct conf_key *key, struct slice value, unsigned *at, char *ret_wrong)
+static int store_number(
+	const struct conf_key *key, struct slice value, unsigned *at, char *ret_wrong)
 {
 	uint64_t number;
 
 	if (!slice_number(value, UINT64_MAX, &number))
-		return wrong(ret_wrong, "`%.*s' is not a whole number; write for example %s", SHOWN(value), key->standard);
+		return wrong(ret_wrong, "`%.*s' is not a whole number; write for example %s",
+			SHOWN(value), key->standard);
 	if (number < key->min || number > key->max)
 		return wrong(ret_wrong, "%llu is outside %llu to %llu", (unsigned long long)number,
 			(unsigned long long)key->min, (unsigned long long)key->max);
@@ -210,13 +222,16 @@ static int store_number(const struct conf_key *key, struct slice value, unsigned
 	return 0;
 }
 
-static int store_duration(const struct conf_key *key, struct slice value, uint64_t *at, char *ret_wrong)
+static int store_duration(
+	const struct conf_key *key, struct slice value, uint64_t *at, char *ret_wrong)
 {
 	char least[32], most[32];
 	uint64_t usec;
 
 	if (!conf_duration_parse(value, &usec))
-		return wrong(ret_wrong, "`%.*s' is not a duration; write for example 30s, 2 min or 12h", SHOWN(value));
+		return wrong(ret_wrong,
+			"`%.*s' is not a duration; write for example 30s, 2 min or 12h",
+			SHOWN(value));
 	conf_duration_format(key->min, least, sizeof least);
 	conf_duration_format(key->max, most, sizeof most);
 	if (usec < key->min || usec > key->max)
@@ -239,11 +254,14 @@ static int store_bool(struct slice value, bool *at, char *ret_wrong)
 static bool is_old_tls(struct slice value)
 {
 	return slice_equal(value, SLICE("1.0")) || slice_equal(value, SLICE("1.1")) ||
-	       slice_starts_with_nocase(value, SLICE("ssl")) || slice_starts_with_nocase(value, SLICE("tlsv1.0")) ||
-	       slice_starts_with_nocase(value, SLICE("tlsv1.1")) || slice_equal_nocase(value, SLICE("tlsv1"));
+	       slice_starts_with_nocase(value, SLICE("ssl")) ||
+	       slice_starts_with_nocase(value, SLICE("tlsv1.0")) ||
+	       slice_starts_with_nocase(value, SLICE("tlsv1.1")) ||
+	       slice_equal_nocase(value, SLICE("tlsv1"));
 }
 
-static int find_choice(const struct conf_key *key, struct slice value, unsigned *ret_value, char *ret_wrong)
+static int find_choice(
+	const struct conf_key *key, struct slice value, unsigned *ret_value, char *ret_wrong)
 {
 	char words[120] = "";
 
@@ -257,12 +275,15 @@ static int find_choice(const struct conf_key *key, struct slice value, unsigned 
 		snprintf(words + n, sizeof words - n, "%s%s", n > 0 ? ", " : "", c->word);
 	}
 	if (strcmp(key->name, "minimum-version") == 0 && is_old_tls(value))
-		return wrong(ret_wrong, "`%.*s' cannot be set: versions before TLS 1.2 are broken, and restante does not offer them; write 1.2 or 1.3",
+		return wrong(ret_wrong,
+			"`%.*s' cannot be set: versions before TLS 1.2 are broken, and restante "
+			"does not offer them; write 1.2 or 1.3",
 			SHOWN(value));
 	return wrong(ret_wrong, "`%.*s' is not one of: %s", SHOWN(value), words);
 }
 
-static int store_choice(const struct conf_key *key, struct slice value, unsigned *at, char *ret_wrong)
+static int store_choice(
+	const struct conf_key *key, struct slice value, unsigned *at, char *ret_wrong)
 {
 	return find_choice(key, value, at, ret_wrong);
 }
@@ -277,8 +298,8 @@ static int store_char(const struct conf_key *key, struct slice value, char *at, 
 	return r;
 }
 
-int conf_value_store(
-	const struct conf_key *key, struct slice value, struct arena *strings, void *base, char ret_wrong[CONF_WRONG_BYTES])
+int conf_value_store(const struct conf_key *key, struct slice value, struct arena *strings,
+	void *base, char ret_wrong[CONF_WRONG_BYTES])
 {
 	void *at = (char *)base + key->offset;
 

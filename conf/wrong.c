@@ -39,7 +39,8 @@ const char *conf_wrong_mail_path(struct slice value)
 		char letter = i + 1 < value.n ? value.p[i + 1] : '\0';
 
 		if (letter != 'u' && letter != 'n' && letter != 'd' && letter != '%')
-			return "has a % with no meaning; %u is the user, %n what stands before the @, %d what stands behind it, %% a %";
+			return "has a % with no meaning; %u is the user, %n what stands before the "
+			       "@, %d what stands behind it, %% a %";
 		of_user |= letter == 'u' || letter == 'n';
 		i++;
 	}
@@ -66,12 +67,15 @@ const char *conf_wrong_mail_user(struct slice value)
 
 const char *conf_wrong_pam_service(struct slice value)
 {
-	return is_word(value) ? NULL : "is not the name of a PAM service; write the name of its file, without a directory";
+	return is_word(value) ? NULL
+			      : "is not the name of a PAM service; write the name of its file, "
+				"without a directory";
 }
 
 /*
- * One element of a uidl-format off the front of *s. *ret_chars: how many characters of the unique-id it may
- * become at least; a plain character, "%%", "%f", "%g", or "%" ["0"] [width] ["X" / "x"] ("u" / "v").
+ * One element of a uidl-format off the front of *s. *ret_chars: how many characters of the
+ * unique-id it may become at least; a plain character, "%%", "%f", "%g", or "%" ["0"] [width] ["X"
+ * / "x"] ("u" / "v").
  */
 static const char *take_uidl_element(struct slice *s, uint64_t *ret_chars, bool *unique)
 {
@@ -84,7 +88,9 @@ static const char *take_uidl_element(struct slice *s, uint64_t *ret_chars, bool 
 		char c = slice_take(&in, 1).p[0];
 
 		*s = in;
-		return c >= 0x21 && c <= 0x7e ? NULL : "has a character that no unique-id may have (RFC 1939: 0x21 to 0x7E)";
+		return c >= 0x21 && c <= 0x7e ? NULL
+					      : "has a character that no unique-id may have (RFC "
+						"1939: 0x21 to 0x7E)";
 	}
 	while (digits < in.n && ascii_is_digit(in.p[digits]))
 		digits++;
@@ -97,9 +103,11 @@ static const char *take_uidl_element(struct slice *s, uint64_t *ret_chars, bool 
 	bool is_number = letter == 'u' || letter == 'v', is_name = letter == 'f' || letter == 'g';
 
 	if (!is_number && (hex || digits > 0))
-		return "has a width or X where none may stand; only %u and %v take them, as in %08Xu";
+		return "has a width or X where none may stand; only %u and %v take them, as in "
+		       "%08Xu";
 	if (!is_number && !is_name && letter != '%')
-		return "has a % with no meaning; %u is the UID, %v UIDVALIDITY, %f the file name, %g the GUID, %% a %";
+		return "has a % with no meaning; %u is the UID, %v UIDVALIDITY, %f the file name, "
+		       "%g the GUID, %% a %";
 	*unique |= letter == 'u' || is_name;
 	*ret_chars = width > 1 ? width : 1;
 	*s = in;
@@ -126,9 +134,11 @@ const char *conf_wrong_uidl_format(struct slice value)
 static bool is_label(struct slice label)
 {
 	for (size_t i = 0; i < label.n; i++)
-		if (!ascii_is_alpha(label.p[i]) && !ascii_is_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
+		if (!ascii_is_alpha(label.p[i]) && !ascii_is_digit(label.p[i]) &&
+			label.p[i] != '-' && label.p[i] != '_')
 			return false;
-	return label.n > 0 && label.n <= HOST_LABEL_MAX_BYTES && label.p[0] != '-' && label.p[label.n - 1] != '-';
+	return label.n > 0 && label.n <= HOST_LABEL_MAX_BYTES && label.p[0] != '-' &&
+	       label.p[label.n - 1] != '-';
 }
 
 const char *conf_wrong_tls_name(struct slice name)
@@ -140,9 +150,11 @@ const char *conf_wrong_tls_name(struct slice name)
 	if (slice_starts_with(name, SLICE("*.")))
 		name = slice_tail(name, 2);
 	if (name.n == 0 || name.p[name.n - 1] == '.')
-		return "is not a host name; write for example [tls mail.example.org], without a dot at its end";
+		return "is not a host name; write for example [tls mail.example.org], without a "
+		       "dot at its end";
 	while (slice_split(&name, '.', &label))
 		if (!is_label(label))
-			return "is not a host name; write for example [tls mail.example.org] or [tls *.example.org]";
+			return "is not a host name; write for example [tls mail.example.org] or "
+			       "[tls *.example.org]";
 	return NULL;
 }

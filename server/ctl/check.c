@@ -40,11 +40,14 @@ struct reply check_parse(struct slice output, struct slice path, struct arena *a
 	columns[0] = (struct reply_column){ SLICE("file"), 's' };
 	columns[1] = (struct reply_column){ SLICE("line"), 'n' };
 	columns[2] = (struct reply_column){ SLICE("message"), 's' };
-	*table = (struct reply_table){ .name = SLICE("problems"), .columns = columns, .n_columns = COLUMNS };
+	*table = (struct reply_table){
+		.name = SLICE("problems"), .columns = columns, .n_columns = COLUMNS
+	};
 	table->cells = arena_array(arena, n_lines * COLUMNS, sizeof *table->cells);
 	while (slice_split(&output, '\n', &line))
 		if (slice_trim(line).n > 0)
-			parse_line(slice_trim(line), path, &table->cells[COLUMNS * table->n_rows++]);
+			parse_line(
+				slice_trim(line), path, &table->cells[COLUMNS * table->n_rows++]);
 	return (struct reply){ .tables = table, .n_tables = 1, .complete = true };
 }
 
@@ -65,7 +68,10 @@ static void exec_restanted(const char *path)
 
 	find_restanted(program, sizeof program);
 	execvp(program, (char *const *)argv);
-	fprintf(stderr, "restantectl: %s: %s; the check is done by restanted, which must lie beside restantectl\n", program, strerror(errno));
+	fprintf(stderr,
+		"restantectl: %s: %s; the check is done by restanted, which must lie beside "
+		"restantectl\n",
+		program, strerror(errno));
 }
 
 static int read_all(int fd, struct buf *out)
@@ -125,6 +131,7 @@ int check_run(const char *path, bool json)
 	r = capture(path, &out);
 	if (r < 0)
 		return output_error(json, "restanted -t: %s", strerror(-r));
-	reply = check_parse(buf_slice(&out), slice_str(path ? path : RESTANTE_SYSCONFDIR "/restante/restante.conf"), &arena);
+	reply = check_parse(buf_slice(&out),
+		slice_str(path ? path : RESTANTE_SYSCONFDIR "/restante/restante.conf"), &arena);
 	return output_reply(&reply, json) != 0 ? 1 : r;
 }

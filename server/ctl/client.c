@@ -69,7 +69,8 @@ static int receive_all(int fd, struct buf *reply)
 	}
 }
 
-int client_ask(const char *socket_path, struct slice request, unsigned timeout_seconds, struct buf *reply)
+int client_ask(
+	const char *socket_path, struct slice request, unsigned timeout_seconds, struct buf *reply)
 {
 	_cleanup_close_ int fd = -1;
 	int r = connect_to(socket_path, timeout_seconds, &fd);
@@ -88,21 +89,30 @@ void client_explain(const char *socket_path, int error, char ret_text[CLIENT_EXP
 		int error;
 		const char *text;
 	} causes[] = {
-		{ -ENOENT, "no server: there is no such socket. Start it (systemctl start restante), or name its socket with -s or its configuration with -c" },
-		{ -ENOTDIR, "no server: there is no such socket. Name the socket with -s or the configuration with -c" },
-		{ -ECONNREFUSED, "no server: nobody listens there any more. Start it (systemctl start restante)" },
-		{ -EACCES, "permission denied: the socket is for root, or for the user who runs the server. Try again as that user" },
-		{ -EPERM, "permission denied: the socket is for root, or for the user who runs the server. Try again as that user" },
-		{ -ETIMEDOUT, "the server took the request but gave no answer in time. Its log may say why" },
-		{ -ECONNRESET, "the server closed the connection without an answer. Its log may say why" },
+		{ -ENOENT, "no server: there is no such socket. Start it (systemctl start "
+			   "restante), or name its socket with -s or its configuration with -c" },
+		{ -ENOTDIR, "no server: there is no such socket. Name the socket with -s or the "
+			    "configuration with -c" },
+		{ -ECONNREFUSED, "no server: nobody listens there any more. Start it (systemctl "
+				 "start restante)" },
+		{ -EACCES, "permission denied: the socket is for root, or for the user who runs "
+			   "the server. Try again as that user" },
+		{ -EPERM, "permission denied: the socket is for root, or for the user who runs the "
+			  "server. Try again as that user" },
+		{ -ETIMEDOUT, "the server took the request but gave no answer in time. Its log may "
+			      "say why" },
+		{ -ECONNRESET,
+			"the server closed the connection without an answer. Its log may say why" },
 		{ -EPROTOTYPE, "this is no control socket of restanted. Name the socket with -s" },
 		{ -ENAMETOOLONG, "too long for a socket; at most 107 bytes are possible" },
-		{ -ENOBUFS, "the answer is larger than any should be; is this a control socket of restanted?" },
+		{ -ENOBUFS, "the answer is larger than any should be; is this a control socket of "
+			    "restanted?" },
 	};
 
 	for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
 		if (causes[i].error == error) {
-			snprintf(ret_text, CLIENT_EXPLAIN_BYTES, "%.300s: %s", socket_path, causes[i].text);
+			snprintf(ret_text, CLIENT_EXPLAIN_BYTES, "%.300s: %s", socket_path,
+				causes[i].text);
 			return;
 		}
 	snprintf(ret_text, CLIENT_EXPLAIN_BYTES, "%.300s: %s", socket_path, strerror(-error));

@@ -7,14 +7,17 @@
 
 static int add_character(struct buf *out, uint32_t point, struct slice bytes)
 {
-	static const char letters[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
+	static const char letters[] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+	};
 
 	if (point == '"' || point == '\\')
 		return buf_addf(out, "\\%c", (int)point);
 	if (point < sizeof letters && letters[point] != '\0')
 		return buf_addf(out, "\\%c", letters[point]);
 	if (point < 0x20 || (point >= 0x7f && point < 0xa0))
-		return buf_addf(out, "\\u%04x", (unsigned)point); /* C1 controls too: terminals obey them */
+		return buf_addf(
+			out, "\\u%04x", (unsigned)point); /* C1 controls too: terminals obey them */
 	if (point == 0xfffd)
 		return buf_add_str(out, "\xef\xbf\xbd");
 	return buf_add(out, bytes);
@@ -45,7 +48,8 @@ static bool is_number(struct slice s)
 
 static int add_duration(struct buf *out, uint64_t usec)
 {
-	return buf_addf(out, "%llu.%06llu", (unsigned long long)(usec / USEC_PER_SEC), (unsigned long long)(usec % USEC_PER_SEC));
+	return buf_addf(out, "%llu.%06llu", (unsigned long long)(usec / USEC_PER_SEC),
+		(unsigned long long)(usec % USEC_PER_SEC));
 }
 
 static int add_time(struct buf *out, uint64_t usec)
@@ -92,7 +96,8 @@ static int add_row(struct buf *out, const struct reply_table *table, size_t row)
 		if (r == 0)
 			r = buf_add_str(out, ": ");
 		if (r == 0)
-			r = add_cell(out, table->columns[i].type, table->cells[row * table->n_columns + i]);
+			r = add_cell(out, table->columns[i].type,
+				table->cells[row * table->n_columns + i]);
 	}
 	return r < 0 ? r : buf_add_char(out, '}');
 }
@@ -117,7 +122,8 @@ static int add_table(struct buf *out, bool *first, const struct reply_table *tab
 	return r < 0 ? r : buf_add_str(out, table->n_rows > 0 ? "\n  ]" : "]");
 }
 
-static int add_texts(struct buf *out, bool *first, struct slice name, const struct slice *texts, size_t n)
+static int add_texts(
+	struct buf *out, bool *first, struct slice name, const struct slice *texts, size_t n)
 {
 	int r = n > 0 ? add_member(out, first, name) : 0;
 

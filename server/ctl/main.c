@@ -20,7 +20,8 @@ struct options {
 struct verb {
 	const char *name, *arguments, *help;
 	int min_arguments, max_arguments;
-	int (*run)(const struct options *options, char **arguments, int n); /* returns the exit status */
+	int (*run)(const struct options *options, char **arguments,
+		int n); /* returns the exit status */
 };
 
 static int verb_plain(const struct options *options, char **arguments, int n);
@@ -31,17 +32,27 @@ static int verb_help(const struct options *options, char **arguments, int n);
 
 /* run sees arguments from the verb's own name on: arguments[0] is it. */
 static const struct verb verbs[] = {
-	{ "status", "", "what runs: pools, generations, connections, certificates and their days left", 0, 0, verb_plain },
-	{ "who", "", "who is logged in: user, address, service, TLS, idle time, commands", 0, 0, verb_plain },
-	{ "kick", "USER | --id N", "close all connections of a user, or one (its id as `who' shows it)", 0, 1, verb_kick },
-	{ "reload", "", "take over configuration, certificates and keys; wait, and tell what is wrong", 0, 0, verb_reload },
-	{ "check", "", "check configuration, certificates, keys and PAM service, without a running server", 0, 0, verb_check },
+	{ "status", "",
+		"what runs: pools, generations, connections, certificates and their days left", 0,
+		0, verb_plain },
+	{ "who", "", "who is logged in: user, address, service, TLS, idle time, commands", 0, 0,
+		verb_plain },
+	{ "kick", "USER | --id N",
+		"close all connections of a user, or one (its id as `who' shows it)", 0, 1,
+		verb_kick },
+	{ "reload", "",
+		"take over configuration, certificates and keys; wait, and tell what is wrong", 0,
+		0, verb_reload },
+	{ "check", "",
+		"check configuration, certificates, keys and PAM service, without a running server",
+		0, 0, verb_check },
 	{ "help", "", "this text", 0, 0, verb_help },
 };
 
 static void print_usage(FILE *to)
 {
-	fprintf(to, "usage: restantectl [-c FILE] [-s SOCKET] [--json] VERB [ARGUMENT]\n\nVerbs:\n");
+	fprintf(to,
+		"usage: restantectl [-c FILE] [-s SOCKET] [--json] VERB [ARGUMENT]\n\nVerbs:\n");
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		char left[40];
 
@@ -49,7 +60,8 @@ static void print_usage(FILE *to)
 		fprintf(to, "  %-20s %s\n", left, verbs[i].help);
 	}
 	fprintf(to, "\nOptions:\n"
-		    "  -c FILE              configuration that names the control socket; standard: " STANDARD_CONFIG "\n"
+		    "  -c FILE              configuration that names the control socket; "
+		    "standard: " STANDARD_CONFIG "\n"
 		    "  -s SOCKET            the control socket itself\n"
 		    "  --json               print JSON instead of tables\n"
 		    "  --help, --version    print this text, or the version\n");
@@ -79,16 +91,17 @@ static void cleanup_conf(struct conf **conf)
 }
 
 /*
- * The control socket as the configuration names it. A configuration that is not there, or wrong, is no reason to give
- * up: the running server has its own, and `reload' is how its problems are told.
+ * The control socket as the configuration names it. A configuration that is not there, or wrong, is
+ * no reason to give up: the running server has its own, and `reload' is how its problems are told.
  * Returns 0, or -errno if a file that was asked for cannot be read.
  */
-static int find_socket(const struct options *options, char *ret_path, size_t path_bytes, bool *ret_guessed)
+static int find_socket(
+	const struct options *options, char *ret_path, size_t path_bytes, bool *ret_guessed)
 {
 	_cleanup_(cleanup_conf) struct conf *conf = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct conf_problems problems = { 0 };
-	size_t n;
+	size_t n = 0;
 	int r = 0;
 
 	if (!options->socket)
@@ -97,18 +110,24 @@ static int find_socket(const struct options *options, char *ret_path, size_t pat
 		return r;
 	*ret_guessed = text && conf_parse(slice_from(text, n), &conf, &problems) < 0;
 	conf_problems_done(&problems);
-	snprintf(ret_path, path_bytes, "%s", options->socket ? options->socket : conf ? conf->control.socket : standard_socket());
+	snprintf(ret_path, path_bytes, "%s",
+		options->socket ? options->socket
+		: conf          ? conf->control.socket
+				: standard_socket());
 	return 0;
 }
 
-static int explain_failure(const struct options *options, const char *socket, int error, bool guessed)
+static int explain_failure(
+	const struct options *options, const char *socket, int error, bool guessed)
 {
 	char why[CLIENT_EXPLAIN_BYTES];
 
 	client_explain(socket, error, why);
 	if (guessed)
-		return output_error(options->json, "%s. (%s has mistakes, so the standard socket was tried; see restantectl check)", why,
-			options->config ? options->config : STANDARD_CONFIG);
+		return output_error(options->json,
+			"%s. (%s has mistakes, so the standard socket was tried; see restantectl "
+			"check)",
+			why, options->config ? options->config : STANDARD_CONFIG);
 	return output_error(options->json, "%s", why);
 }
 
@@ -118,9 +137,15 @@ static int show(const struct options *options, const char *socket, struct slice 
 	struct reply reply;
 
 	if (reply_parse(text, &arena, &reply) < 0)
-		return output_error(options->json, "%s: what answered there does not speak as restanted does; are both of the same version?", socket);
+		return output_error(options->json,
+			"%s: what answered there does not speak as restanted does; are both of the "
+			"same version?",
+			socket);
 	if (!reply.complete && reply.n_tables + reply.n_messages + reply.n_errors == 0)
-		return output_error(options->json, "%s: the server closed the connection without an answer. Its log may say why", socket);
+		return output_error(options->json,
+			"%s: the server closed the connection without an answer. Its log may say "
+			"why",
+			socket);
 	if (reply.complete)
 		return output_reply(&reply, options->json);
 
@@ -128,14 +153,17 @@ static int show(const struct options *options, const char *socket, struct slice 
 
 	if (reply.n_errors > 0)
 		memcpy(errors, reply.errors, reply.n_errors * sizeof *errors);
-	errors[reply.n_errors++] = SLICE("the answer was cut off: the server ended before it was complete");
+	errors[reply.n_errors++] =
+		SLICE("the answer was cut off: the server ended before it was complete");
 	reply.errors = errors;
 	return output_reply(&reply, options->json);
 }
 
-static int ask(const struct options *options, unsigned timeout_seconds, const char *const *words, size_t n)
+static int ask(
+	const struct options *options, unsigned timeout_seconds, const char *const *words, size_t n)
 {
-	_cleanup_buf_ struct buf request = BUF(CONTROL_REQUEST_BYTES), answer = BUF(CONTROL_REPLY_BYTES);
+	_cleanup_buf_ struct buf request = BUF(CONTROL_REQUEST_BYTES),
+				 answer = BUF(CONTROL_REPLY_BYTES);
 	struct slice slices[WORDS_MAX];
 	char socket[CLIENT_EXPLAIN_BYTES];
 	bool guessed;
@@ -171,16 +199,20 @@ static int verb_kick(const struct options *options, char **arguments, int n)
 	uint64_t number;
 
 	if ((n == 1) == (options->id != NULL)) {
-		fprintf(stderr, "restantectl: kick wants either the name of a user, or --id and a number\n");
+		fprintf(stderr, "restantectl: kick wants either the name of a user, or --id and a "
+				"number\n");
 		return EXIT_USAGE;
 	}
 	if (!options->id)
-		return ask(options, CLIENT_TIMEOUT_SECONDS, (const char *const[]){ "kick", "user", arguments[1] }, 3);
+		return ask(options, CLIENT_TIMEOUT_SECONDS,
+			(const char *const[]){ "kick", "user", arguments[1] }, 3);
 	if (!slice_number(slice_str(options->id), UINT64_MAX, &number)) {
-		fprintf(stderr, "restantectl: --id wants a number, as `restantectl who' shows it\n");
+		fprintf(stderr,
+			"restantectl: --id wants a number, as `restantectl who' shows it\n");
 		return EXIT_USAGE;
 	}
-	return ask(options, CLIENT_TIMEOUT_SECONDS, (const char *const[]){ "kick", "id", options->id }, 3);
+	return ask(options, CLIENT_TIMEOUT_SECONDS,
+		(const char *const[]){ "kick", "id", options->id }, 3);
 }
 
 static int run_verb(const struct options *options, char **arguments, int n)
@@ -188,8 +220,10 @@ static int run_verb(const struct options *options, char **arguments, int n)
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		if (strcmp(arguments[0], verbs[i].name) != 0)
 			continue;
-		if (n < verbs[i].min_arguments || n > verbs[i].max_arguments || (options->id && verbs[i].run != verb_kick)) {
-			fprintf(stderr, "restantectl: usage: restantectl %s %s\n", verbs[i].name, verbs[i].arguments);
+		if (n < verbs[i].min_arguments || n > verbs[i].max_arguments ||
+			(options->id && verbs[i].run != verb_kick)) {
+			fprintf(stderr, "restantectl: usage: restantectl %s %s\n", verbs[i].name,
+				verbs[i].arguments);
 			return EXIT_USAGE;
 		}
 		return verbs[i].run(options, arguments, n);

@@ -48,7 +48,8 @@ static int add_errors(struct buf *out, const struct reply *reply)
 int output_reply(const struct reply *reply, bool json)
 {
 	_cleanup_buf_ struct buf out = BUF(OUTPUT_MAX_BYTES), errors = BUF(OUTPUT_MAX_BYTES);
-	int r = json ? json_add_reply(&out, reply) : text_add_reply(&out, reply, clock_realtime_usec());
+	int r = json ? json_add_reply(&out, reply)
+		     : text_add_reply(&out, reply, clock_realtime_usec());
 
 	if (r == 0 && !json)
 		r = add_errors(&errors, reply);
@@ -70,5 +71,6 @@ int output_error(bool json, const char *format, ...)
 
 	struct slice error = slice_str(text);
 
-	return output_reply(&(struct reply){ .errors = &error, .n_errors = 1, .complete = true }, json);
+	return output_reply(
+		&(struct reply){ .errors = &error, .n_errors = 1, .complete = true }, json);
 }

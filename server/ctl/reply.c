@@ -25,7 +25,8 @@ static bool parse_column(struct slice field, struct reply_column *ret_column)
 {
 	ssize_t colon = slice_find_last(field, ':');
 
-	if (colon <= 0 || field.n - (size_t)colon != 2 || slice_find(SLICE("snbut"), field.p[colon + 1]) < 0)
+	if (colon <= 0 || field.n - (size_t)colon != 2 ||
+		slice_find(SLICE("snbut"), field.p[colon + 1]) < 0)
 		return false;
 	*ret_column = (struct reply_column){ slice_head(field, (size_t)colon), field.p[colon + 1] };
 	return true;
@@ -39,7 +40,8 @@ static int add_table(struct reply *reply, struct arena *arena, struct slice line
 	if (!control_take_field(&line, &table.name) || table.name.n == 0)
 		return -EBADMSG;
 	while (control_take_field(&line, &field)) {
-		table.columns = array_push(arena, table.columns, table.n_columns, sizeof *table.columns);
+		table.columns =
+			array_push(arena, table.columns, table.n_columns, sizeof *table.columns);
 		if (!parse_column(field, &table.columns[table.n_columns++]))
 			return -EBADMSG;
 	}
@@ -52,7 +54,8 @@ static int add_table(struct reply *reply, struct arena *arena, struct slice line
 
 static int add_row(struct reply *reply, struct arena *arena, struct slice line)
 {
-	struct reply_table *table = reply->n_tables > 0 ? &reply->tables[reply->n_tables - 1] : NULL;
+	struct reply_table *table =
+		reply->n_tables > 0 ? &reply->tables[reply->n_tables - 1] : NULL;
 	size_t n = 0;
 	struct slice field;
 

@@ -21,14 +21,18 @@ int text_add_duration(struct buf *out, uint64_t usec)
 	int r;
 
 	if (seconds == 0)
-		return usec == 0 ? buf_add_str(out, "0 s") : buf_addf(out, "%llu ms", (unsigned long long)(usec / USEC_PER_MSEC));
+		return usec == 0 ? buf_add_str(out, "0 s")
+				 : buf_addf(out, "%llu ms",
+					   (unsigned long long)(usec / USEC_PER_MSEC));
 	while (seconds < units[i].seconds)
 		i++;
-	r = buf_addf(out, "%llu %s", (unsigned long long)(seconds / units[i].seconds), units[i].unit);
+	r = buf_addf(
+		out, "%llu %s", (unsigned long long)(seconds / units[i].seconds), units[i].unit);
 	seconds %= units[i].seconds;
 	/* Seconds beside minutes would only make a table restless. */
 	if (r == 0 && i + 1 < last && seconds >= units[i + 1].seconds)
-		r = buf_addf(out, " %llu %s", (unsigned long long)(seconds / units[i + 1].seconds), units[i + 1].unit);
+		r = buf_addf(out, " %llu %s", (unsigned long long)(seconds / units[i + 1].seconds),
+			units[i + 1].unit);
 	return r;
 }
 
@@ -44,7 +48,8 @@ int text_add_time(struct buf *out, uint64_t usec, uint64_t now_usec)
 		return buf_add_str(out, "?");
 	r = buf_addf(out, "%s (", date);
 	if (r == 0 && usec > now_usec)
-		r = buf_addf(out, "%llu day%s left", (unsigned long long)days, days == 1 ? "" : "s");
+		r = buf_addf(
+			out, "%llu day%s left", (unsigned long long)days, days == 1 ? "" : "s");
 	else if (r == 0)
 		r = text_add_duration(out, now_usec - usec);
 	if (r == 0 && usec <= now_usec)
@@ -107,14 +112,18 @@ static int add_heading(struct buf *out, struct slice name)
 	return r;
 }
 
-/* The text of one cell, or of a heading where row is SIZE_MAX; valid until the next call. What does not fit is cut. */
-static struct slice cell_text(struct buf *scratch, const struct reply_table *table, size_t row, size_t column, uint64_t now_usec)
+/* The text of one cell, or of a heading where row is SIZE_MAX; valid until the next call. What does
+ * not fit is cut. */
+static struct slice cell_text(struct buf *scratch, const struct reply_table *table, size_t row,
+	size_t column, uint64_t now_usec)
 {
 	const struct reply_column *c = &table->columns[column];
 	int r;
 
 	buf_clear(scratch);
-	r = row == SIZE_MAX ? add_heading(scratch, c->name) : add_cell(scratch, c->type, table->cells[row * table->n_columns + column], now_usec);
+	r = row == SIZE_MAX ? add_heading(scratch, c->name)
+			    : add_cell(scratch, c->type,
+				      table->cells[row * table->n_columns + column], now_usec);
 	must(r == 0 || r == -ENOBUFS);
 	return buf_slice(scratch);
 }
@@ -128,7 +137,8 @@ static size_t width_of(struct slice text)
 	return n;
 }
 
-static size_t column_width(struct buf *scratch, const struct reply_table *table, size_t column, uint64_t now_usec)
+static size_t column_width(
+	struct buf *scratch, const struct reply_table *table, size_t column, uint64_t now_usec)
 {
 	size_t width = width_of(cell_text(scratch, table, SIZE_MAX, column, now_usec));
 
@@ -161,33 +171,36 @@ static int add_padded(struct buf *out, struct slice text, size_t width, bool rig
 	return r < 0 ? r : add_spaces(out, (right ? 0 : blanks) + COLUMN_GAP);
 }
 
-static int add_rows(struct buf *out, struct buf *scratch, const struct reply_table *table, const size_t *widths, uint64_t now_usec)
+static int add_rows(struct buf *out, struct buf *scratch, const struct reply_table *table,
+	const size_t *widths, uint64_t now_usec)
 {
 	int r = 0;
 
 	for (size_t line = 0; line <= table->n_rows && r == 0; line++)
 		for (size_t i = 0; i < table->n_columns && r == 0; i++) {
 			char type = table->columns[i].type;
-			struct slice text = cell_text(scratch, table, line == 0 ? SIZE_MAX : line - 1, i, now_usec);
+			struct slice text = cell_text(
+				scratch, table, line == 0 ? SIZE_MAX : line - 1, i, now_usec);
 
-			r = add_padded(out, text, widths[i], type == 'n' || type == 'u', i + 1 == table->n_columns);
+			r = add_padded(out, text, widths[i], type == 'n' || type == 'u',
+				i + 1 == table->n_columns);
 		}
 	return r;
 }
 
-static int add_table(struct buf *out, const struct reply_table *table, bool titled, uint64_t now_usec)
+static int add_table(
+	struct buf *out, const struct reply_table *table, bool titled, uint64_t now_usec)
 {
 	_cleanup_buf_ struct buf scratch = BUF(CELL_BYTES);
-	_cleanup_free_ size_t *widths = calloc(table->n_columns, sizeof *widths);
-	int r = 0;
+	_cleanup_free_ size_t *widths = NULL;
+	int r = titled || table->n_rows == 0 ? add_clean(out, table->name) : 0;
 
-	must(widths != NULL);
-	if (titled || table->n_rows == 0)
-		r = add_clean(out, table->name);
 	if (r == 0 && table->n_rows == 0)
 		return buf_add_str(out, ": none\n");
 	if (r == 0 && titled)
 		r = buf_add_str(out, ":\n");
+	widths = calloc(table->n_columns, sizeof *widths);
+	must(widths != NULL);
 	for (size_t i = 0; i < table->n_columns; i++)
 		widths[i] = column_width(&scratch, table, i, now_usec);
 	return r < 0 ? r : add_rows(out, &scratch, table, widths, now_usec);

@@ -2,7 +2,8 @@
 
 enum { REPLACEMENT = 0xfffd };
 
-/* How many continuation bytes follow a first byte, the bits it gives, and the least value that needs so many. */
+/* How many continuation bytes follow a first byte, the bits it gives, and the least value that
+ * needs so many. */
 static const struct {
 	uint8_t first, mask;
 	unsigned more;

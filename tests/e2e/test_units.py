@@ -147,7 +147,7 @@ def test_syscalls(installed):
 
 
 def key_table():
-    rows = re.findall(r'^\t\{ "(\w+)", "([\w-]+)", (CONF_\w+), AT(?:_TLS)?\([^)]*\)(?:, "([^"]*)")?', read("conf", "keys.c"), re.M)
+    rows = re.findall(r'^\t\{ "(\w+)", "([\w-]+)", (CONF_\w+),\s+AT(?:_TLS)?\([^)]*\)(?:,\s+"([^"]*)")?', read("conf", "keys.c"), re.M)
     check(len(rows) > 40, f"{len(rows)} keys found in conf/keys.c")
     return [(section, name, kind, standard) for section, name, kind, standard in rows]
 

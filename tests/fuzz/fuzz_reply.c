@@ -7,11 +7,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	_cleanup_buf_ struct buf text = BUF(1024 * 1024), json = BUF(16 * 1024 * 1024), plain = BUF(16 * 1024 * 1024);
+	_cleanup_buf_ struct buf text = BUF(1024 * 1024), json = BUF(16 * 1024 * 1024),
+				 plain = BUF(16 * 1024 * 1024);
 	_cleanup_arena_ struct arena arena = { 0 };
 	struct reply reply;
 
-	if (buf_add(&text, slice_from(bytes, n)) < 0 || reply_parse(buf_slice(&text), &arena, &reply) < 0)
+	if (buf_add(&text, slice_from(bytes, n)) < 0 ||
+		reply_parse(buf_slice(&text), &arena, &reply) < 0)
 		return 0;
 	if (json_add_reply(&json, &reply) == 0)
 		must(json.n >= 3 && json.p[0] == '{');

@@ -74,8 +74,10 @@ static void test_all_kinds(void)
 				       "certificate = /c1, /c2;x\n"
 				       "private-key = /k1 , /k#2\n"
 				       "minimum-version = 1.3\n"
-				       "[mail]\nuser = 5000:5000\npath = /var/vmail/%d/%n/\nhierarchy-separator = .\nfsync = never\n"
-				       "[auth]\npam-session = yes\nfailure-delay = 0\nqueue-length = 17\npam-config-dir =\n"
+				       "[mail]\nuser = 5000:5000\npath = "
+				       "/var/vmail/%d/%n/\nhierarchy-separator = .\nfsync = never\n"
+				       "[auth]\npam-session = yes\nfailure-delay = 0\nqueue-length "
+				       "= 17\npam-config-dir =\n"
 				       "[front]\nkeepalive = 1 min 30 s\nchroot =\nuser =\n"
 				       "[log]\nlevel = debug\ntarget = syslog");
 
@@ -115,11 +117,13 @@ static const struct {
 	const char *words;
 } wrongs[] = {
 	{ "", 0, "no [tls] section" },
-	{ "[tls]\ncertifcate = /c\nprivate-key = /k\n", 2, "unknown key `certifcate'; did you mean `certificate'?" },
+	{ "[tls]\ncertifcate = /c\nprivate-key = /k\n", 2,
+		"unknown key `certifcate'; did you mean `certificate'?" },
 	{ TLS "[lisen]\n", 4, "unknown section [lisen]; did you mean [listen]?" },
 	{ TLS "[tsl]\n", 4, "did you mean [tls]?" },
 	{ TLS "[quota]\nmax = 1\n", 4, "unknown section [quota]; see restante.conf(5)" },
-	{ TLS "[mail]\nuidl-format = x\n", 5, "unknown key `uidl-format' in [mail]; it belongs in [pop3]" },
+	{ TLS "[mail]\nuidl-format = x\n", 5,
+		"unknown key `uidl-format' in [mail]; it belongs in [pop3]" },
 	{ "path = ~/x\n" TLS, 1, "`path' stands before any [section]; it belongs in [mail]" },
 	{ "zzz = 1\n" TLS, 1, "`zzz' stands before any [section]; begin with one" },
 	{ TLS "[mail]\nwhatever-this-is = 1\n", 5, "unknown key `whatever-this-is' in [mail]" },
@@ -132,49 +136,65 @@ static const struct {
 	{ TLS "= 3\n", 4, "before `=' must stand the name of a key" },
 	{ TLS "[mail]\npath = ~/\x01\n", 5, "a control character" },
 	{ "[tls]\ncertificate = /c\n", 1, "[tls] has 1 certificate(s) and 0 private key(s)" },
-	{ "[tls]\ncertificate = /a, /b\nprivate-key = /k\n", 1, "[tls] has 2 certificate(s) and 1 private key(s)" },
+	{ "[tls]\ncertificate = /a, /b\nprivate-key = /k\n", 1,
+		"[tls] has 2 certificate(s) and 1 private key(s)" },
 	{ "[tls]\n", 1, "[tls] has no certificate" },
-	{ "[tls]\ncertificate = c.pem\nprivate-key = /k\n", 2, "certificate: `c.pem' is not an absolute path" },
+	{ "[tls]\ncertificate = c.pem\nprivate-key = /k\n", 2,
+		"certificate: `c.pem' is not an absolute path" },
 	{ "[tls]\ncertificate =\nprivate-key = /k\n", 2, "certificate: must not be empty" },
 	{ "[tls]\ncertificate = /a,,/b\nprivate-key = /k\n", 2, "certificate: must not be empty" },
-	{ TLS "minimum-version = 1.1\n", 4, "versions before TLS 1.2 are broken, and restante does not offer them" },
+	{ TLS "minimum-version = 1.1\n", 4,
+		"versions before TLS 1.2 are broken, and restante does not offer them" },
 	{ TLS "minimum-version = SSLv3\n", 4, "does not offer them; write 1.2 or 1.3" },
 	{ TLS "minimum-version = 1.4\n", 4, "`1.4' is not one of: 1.2, 1.3" },
 	{ TLS "[tls a.example]\n", 4, "[tls a.example] has no certificate" },
-	{ TLS "[tls a.example]\nminimum-version = 1.3\ncertificate=/c\nprivate-key=/k\n", 5, "minimum-version holds for all names; set it in [tls]" },
-	{ TLS "[tls a.example]\ncertificate=/c\nprivate-key=/k\n[tls A.Example]\ncertificate=/c\nprivate-key=/k\n", 7, "[tls a.example] was already begun at line 4" },
+	{ TLS "[tls a.example]\nminimum-version = 1.3\ncertificate=/c\nprivate-key=/k\n", 5,
+		"minimum-version holds for all names; set it in [tls]" },
+	{ TLS "[tls a.example]\ncertificate=/c\nprivate-key=/k\n[tls "
+	      "A.Example]\ncertificate=/c\nprivate-key=/k\n",
+		7, "[tls a.example] was already begun at line 4" },
 	{ TLS "[tls a..b]\n", 4, "[tls a..b] is not a host name" },
 	{ TLS "[tls *.]\n", 4, "is not a host name" },
 	{ TLS "[tls a.*.b]\n", 4, "is not a host name" },
 	{ TLS "[listen]\nimaps = 993\n", 5, "imaps: `993' is not an address with a port" },
-	{ TLS "[listen]\nimaps = 1.2.3.4:993, 1.2.3.4:993\n", 5, "1.2.3.4:993 is already an address of imaps" },
-	{ TLS "[listen]\npop3 = [::1]:110\nimap = [::1]:110\n", 5, "pop3: [::1]:110 is already an address of imap" },
-	{ TLS "[auth]\nworkers-min = 9\nworkers-max = 8\n", 5, "workers-min (9) is more than workers-max (8)" },
+	{ TLS "[listen]\nimaps = 1.2.3.4:993, 1.2.3.4:993\n", 5,
+		"1.2.3.4:993 is already an address of imaps" },
+	{ TLS "[listen]\npop3 = [::1]:110\nimap = [::1]:110\n", 5,
+		"pop3: [::1]:110 is already an address of imap" },
+	{ TLS "[auth]\nworkers-min = 9\nworkers-max = 8\n", 5,
+		"workers-min (9) is more than workers-max (8)" },
 	{ TLS "[auth]\nworkers-max = 1\n", 5, "workers-min (2) is more than workers-max (1)" },
 	{ TLS "[auth]\nworkers-max = 0\n", 5, "workers-max: 0 is outside 1 to 512" },
-	{ TLS "[auth]\nworkers-max = many\n", 5, "workers-max: `many' is not a whole number; write for example 32" },
+	{ TLS "[auth]\nworkers-max = many\n", 5,
+		"workers-max: `many' is not a whole number; write for example 32" },
 	{ TLS "[auth]\nworkers-max = 99999999999999999999999\n", 5, "is not a whole number" },
 	{ TLS "[auth]\npam-session = true\n", 5, "pam-session: `true' is neither yes nor no" },
 	{ TLS "[auth]\npam-service = /etc/pam.d/x\n", 5, "is not the name of a PAM service" },
-	{ TLS "[auth]\nfailure-delay = soon\n", 5, "failure-delay: `soon' is not a duration; write for example 30s, 2 min or 12h" },
+	{ TLS "[auth]\nfailure-delay = soon\n", 5,
+		"failure-delay: `soon' is not a duration; write for example 30s, 2 min or 12h" },
 	{ TLS "[auth]\nfailure-delay = 2 h\n", 5, "failure-delay: `2 h' is outside 0 s to 1 min" },
 	{ TLS "[front]\nimap-idle-timeout = 5 min\n", 5, "is outside 30 min to 7 d" },
-	{ TLS "[mail]\npath = /var/mail/all\n", 5, "is the same for all users; put %u, %n or ~ into it" },
+	{ TLS "[mail]\npath = /var/mail/all\n", 5,
+		"is the same for all users; put %u, %n or ~ into it" },
 	{ TLS "[mail]\npath = Maildir\n", 5, "is not absolute" },
 	{ TLS "[mail]\npath = ~other/Maildir\n", 5, "begins with ~ but goes on without /" },
 	{ TLS "[mail]\npath = /x/%q/%u\n", 5, "has a % with no meaning" },
 	{ TLS "[mail]\npath = /x/%u/%\n", 5, "has a % with no meaning" },
 	{ TLS "[mail]\npath = /x/%%u\n", 5, "is the same for all users" },
 	{ TLS "[mail]\nindex = /x/y\n", 5, "index: `/x/y' is the same for all users" },
-	{ TLS "[mail]\nuser = vmail\n", 5, "with `user' set, path may not begin with ~ (it is `~/Maildir')" },
-	{ TLS "[mail]\nuser = vmail\npath = /v/%u\nindex = ~/i\n", 7, "with `user' set, index may not begin with ~" },
+	{ TLS "[mail]\nuser = vmail\n", 5,
+		"with `user' set, path may not begin with ~ (it is `~/Maildir')" },
+	{ TLS "[mail]\nuser = vmail\npath = /v/%u\nindex = ~/i\n", 7,
+		"with `user' set, index may not begin with ~" },
 	{ TLS "[mail]\nuser = 0:0\npath = /v/%u\n", 5, "uid 0 is below minimum-uid (1)" },
 	{ TLS "[mail]\nuser = a:b\npath = /v/%u\n", 5, "is not UID:GID" },
-	{ TLS "[mail]\nuser = a b\npath = /v/%u\n", 5, "is not the name of a user; write a name or UID:GID" },
+	{ TLS "[mail]\nuser = a b\npath = /v/%u\n", 5,
+		"is not the name of a user; write a name or UID:GID" },
 	{ TLS "[mail]\nhierarchy-separator = ^\n", 5, "`^' is not one of: /, ." },
 	{ TLS "[pop3]\nuidl-format = %v\n", 5, "gives every message the same unique-id" },
 	{ TLS "[pop3]\nuidl-format =\n", 5, "uidl-format: must not be empty" },
-	{ TLS "[log]\nlevel = all\n", 5, "`all' is not one of: error, warning, notice, info, debug" },
+	{ TLS "[log]\nlevel = all\n", 5,
+		"`all' is not one of: error, warning, notice, info, debug" },
 	{ TLS "[control]\nsocket = x.sock\n", 5, "socket: `x.sock' is not an absolute path" },
 };
 
@@ -188,8 +208,10 @@ static void test_wrongs(void)
 		CHECK(r == -EINVAL && !conf, "row %zu: %s", i, wrongs[i].text);
 		CHECK(problems.n == 1, "row %zu: %s: %zu problems", i, wrongs[i].text, problems.n);
 		if (problems.n > 0) {
-			CHECK(problems.items[0].line == wrongs[i].line, "row %zu: line %u", i, problems.items[0].line);
-			CHECK(strstr(problems.items[0].text, wrongs[i].words), "row %zu: %s", i, problems.items[0].text);
+			CHECK(problems.items[0].line == wrongs[i].line, "row %zu: line %u", i,
+				problems.items[0].line);
+			CHECK(strstr(problems.items[0].text, wrongs[i].words), "row %zu: %s", i,
+				problems.items[0].text);
 		}
 		conf_problems_done(&problems);
 		conf_free(conf);
@@ -215,7 +237,8 @@ static void test_all_at_once(void)
 	CU_ASSERT_EQUAL(r, -EINVAL);
 	CU_ASSERT_EQUAL(problems.n, sizeof lines / sizeof *lines);
 	for (size_t i = 0; i < problems.n && i < sizeof lines / sizeof *lines; i++)
-		CHECK(problems.items[i].line == lines[i], "problem %zu: line %u: %s", i, problems.items[i].line, problems.items[i].text);
+		CHECK(problems.items[i].line == lines[i], "problem %zu: line %u: %s", i,
+			problems.items[i].line, problems.items[i].text);
 	conf_problems_done(&problems);
 }
 
@@ -241,7 +264,8 @@ static void test_many_tls(void)
 	struct conf_problems problems;
 
 	for (unsigned i = 1; i < CONF_TLS_MAX; i++)
-		n += (size_t)snprintf(text + n, sizeof text - n, "[tls h%u.example]\ncertificate=/c\nprivate-key=/k\n", i);
+		n += (size_t)snprintf(text + n, sizeof text - n,
+			"[tls h%u.example]\ncertificate=/c\nprivate-key=/k\n", i);
 	conf = parse_good(text);
 	CU_ASSERT_EQUAL(conf->n_tls, CONF_TLS_MAX);
 	conf_free(conf);
@@ -296,7 +320,8 @@ static void test_durations(void)
 			continue;
 		CHECK(usec == (uint64_t)rows[i].usec, "row %zu: %llu", i, (unsigned long long)usec);
 		conf_duration_format(usec, text, sizeof text);
-		CHECK(!rows[i].formatted || strcmp(text, rows[i].formatted) == 0, "row %zu: %s", i, text);
+		CHECK(!rows[i].formatted || strcmp(text, rows[i].formatted) == 0, "row %zu: %s", i,
+			text);
 	}
 }
 
@@ -306,14 +331,32 @@ static void test_uidl_formats(void)
 		const char *format;
 		bool good;
 	} rows[] = {
-		{ "%08Xu%08Xv", true }, { "%v.%u", true }, { "%f", true }, { "%g", true }, { "UID%u-%v", true }, { "%Xv%xu", true },
-		{ "%%%u", true }, { "%8u", true }, { "%070u", true }, { "%v", false }, { "abc", false }, { "%", false }, { "%08X", false },
-		{ "%071u", false }, { "%040u%040v", false }, { "%8f", false }, { "%Xg", false }, { "%m", false }, { "a b%u", false },
-		{ "\xc3\xa9%u", false }, { "%99999999999999999999u", false },
+		{ "%08Xu%08Xv", true },
+		{ "%v.%u", true },
+		{ "%f", true },
+		{ "%g", true },
+		{ "UID%u-%v", true },
+		{ "%Xv%xu", true },
+		{ "%%%u", true },
+		{ "%8u", true },
+		{ "%070u", true },
+		{ "%v", false },
+		{ "abc", false },
+		{ "%", false },
+		{ "%08X", false },
+		{ "%071u", false },
+		{ "%040u%040v", false },
+		{ "%8f", false },
+		{ "%Xg", false },
+		{ "%m", false },
+		{ "a b%u", false },
+		{ "\xc3\xa9%u", false },
+		{ "%99999999999999999999u", false },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		CHECK(!conf_wrong_uidl_format(slice_str(rows[i].format)) == rows[i].good, "row %zu: %s", i, rows[i].format);
+		CHECK(!conf_wrong_uidl_format(slice_str(rows[i].format)) == rows[i].good,
+			"row %zu: %s", i, rows[i].format);
 }
 
 static void test_nearest(void)
@@ -322,13 +365,24 @@ static void test_nearest(void)
 		const char *a, *b;
 		size_t distance;
 	} rows[] = {
-		{ "", "", 0 }, { "abc", "abc", 0 }, { "abc", "ABC", 0 }, { "abc", "acb", 1 }, { "abc", "ab", 1 }, { "abc", "xabc", 1 },
-		{ "abc", "axc", 1 }, { "", "abc", 3 }, { "kitten", "sitting", 3 },
+		{ "", "", 0 },
+		{ "abc", "abc", 0 },
+		{ "abc", "ABC", 0 },
+		{ "abc", "acb", 1 },
+		{ "abc", "ab", 1 },
+		{ "abc", "xabc", 1 },
+		{ "abc", "axc", 1 },
+		{ "", "abc", 3 },
+		{ "kitten", "sitting", 3 },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		CHECK(nearest_distance(slice_str(rows[i].a), slice_str(rows[i].b)) == rows[i].distance, "row %zu", i);
-		CHECK(nearest_distance(slice_str(rows[i].b), slice_str(rows[i].a)) == rows[i].distance, "row %zu", i);
+		CHECK(nearest_distance(slice_str(rows[i].a), slice_str(rows[i].b)) ==
+				rows[i].distance,
+			"row %zu", i);
+		CHECK(nearest_distance(slice_str(rows[i].b), slice_str(rows[i].a)) ==
+				rows[i].distance,
+			"row %zu", i);
 	}
 	CU_ASSERT_FALSE(nearest_is_slip(SLICE("ab"), 2));
 	CU_ASSERT_TRUE(nearest_is_slip(SLICE("certifcate"), 1));
@@ -343,10 +397,13 @@ static void test_key_table(void)
 		_cleanup_arena_ struct arena strings = { 0 };
 		_cleanup_free_ struct conf *conf = calloc(1, sizeof *conf);
 
-		CHECK(conf_key_find(slice_str(key->section), slice_str(key->name)) == key, "%s", key->name);
+		CHECK(conf_key_find(slice_str(key->section), slice_str(key->name)) == key, "%s",
+			key->name);
 		CHECK(conf_section_find(slice_str(key->section)), "%s", key->section);
 		CHECK(key->doc && key->doc[0] && strlen(key->doc) < 120, "%s", key->name);
-		CHECK(!key->standard || conf_value_store(key, slice_str(key->standard), &strings, conf, path) == 0, "%s", key->name);
+		CHECK(!key->standard || conf_value_store(key, slice_str(key->standard), &strings,
+						conf, path) == 0,
+			"%s", key->name);
 		CHECK(key->type != CONF_LIST || key->per_tls, "%s", key->name);
 	}
 }
@@ -359,11 +416,13 @@ static void test_long_values(void)
 
 	memset(text, 'a', sizeof text);
 	memcpy(text, TLS "[mail]\npath=~/", sizeof(TLS "[mail]\npath=~/") - 1);
-	CU_ASSERT_EQUAL(conf_parse(slice_from(text, CONF_TEXT_MAX_BYTES), &conf, &problems), -EINVAL);
+	CU_ASSERT_EQUAL(
+		conf_parse(slice_from(text, CONF_TEXT_MAX_BYTES), &conf, &problems), -EINVAL);
 	CU_ASSERT_EQUAL(problems.n, 1);
 	CU_ASSERT_TRUE(problems.n == 1 && strstr(problems.items[0].text, "bytes long"));
 	conf_problems_done(&problems);
-	CU_ASSERT_EQUAL(conf_parse(slice_from(text, CONF_TEXT_MAX_BYTES + 1), &conf, &problems), -EINVAL);
+	CU_ASSERT_EQUAL(
+		conf_parse(slice_from(text, CONF_TEXT_MAX_BYTES + 1), &conf, &problems), -EINVAL);
 	CU_ASSERT_TRUE(problems.n == 1 && strstr(problems.items[0].text, "larger than"));
 	conf_problems_done(&problems);
 }
@@ -420,7 +479,8 @@ static void test_sample(void)
 	CU_ASSERT_EQUAL_FATAL(conf_read_file("conf/restante.conf", &text, &n), 0);
 	shown = calloc(1, n + 1);
 	for (size_t i = 0; i < n; i++)
-		if ((i == 0 || text[i - 1] == '\n') && i + 1 < n && text[i] == ';' && text[i + 1] == ' ')
+		if ((i == 0 || text[i - 1] == '\n') && i + 1 < n && text[i] == ';' &&
+			text[i + 1] == ' ')
 			i++;
 		else
 			shown[m++] = text[i];
@@ -431,7 +491,8 @@ static void test_sample(void)
 	CU_ASSERT_FATAL(conf && all);
 	CU_ASSERT_EQUAL(all->n_tls, 2);
 	for (size_t i = 0; i < conf_n_keys; i++)
-		CHECK(conf_keys[i].per_tls || same_value(&conf_keys[i], conf, all), "%s", conf_keys[i].name);
+		CHECK(conf_keys[i].per_tls || same_value(&conf_keys[i], conf, all), "%s",
+			conf_keys[i].name);
 	conf_free(conf);
 	conf_free(all);
 }

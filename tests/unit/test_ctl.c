@@ -29,7 +29,10 @@ static void test_reply(void)
 	_cleanup_arena_ struct arena arena = { 0 };
 	struct reply reply;
 
-	CU_ASSERT_EQUAL(parse("T\twho\tuser:s\tpid:n\nR\ta\\tb\\\\\\n\t7\nR\tx\t\nT\tempty\ta:b\nM\thello\nE\tbad\n.\n", &arena, &reply), 0);
+	CU_ASSERT_EQUAL(parse("T\twho\tuser:s\tpid:n\nR\ta\\tb\\\\\\n\t7\nR\tx\t\nT\tempty\ta:"
+			      "b\nM\thello\nE\tbad\n.\n",
+				&arena, &reply),
+		0);
 	CU_ASSERT_TRUE(reply.complete);
 	CU_ASSERT_EQUAL(reply.n_tables, 2);
 	CU_ASSERT_EQUAL(reply.tables[0].n_rows, 2);
@@ -62,8 +65,24 @@ static void test_reply_grows(void)
 static void test_bad_replies(void)
 {
 	static const char *const bad[] = {
-		"R\tx\n", "T\n", "T\tt\n", "T\tt\tuser\n", "T\tt\tuser:q\n", "T\tt\t:s\n", "T\tt\tuser:ss\n", "T\tt\ta:s\nR\n",
-		"T\tt\ta:s\nR\tx\ty\n", "T\tt\ta:s\tb:s\nR\tx\n", "X\ty\n", "\n", "MM\tx\n", "M\n", "M\ta\tb\n", ".\nM\tx\n", ".\tx\n", "HTTP/1.0 200\n",
+		"R\tx\n",
+		"T\n",
+		"T\tt\n",
+		"T\tt\tuser\n",
+		"T\tt\tuser:q\n",
+		"T\tt\t:s\n",
+		"T\tt\tuser:ss\n",
+		"T\tt\ta:s\nR\n",
+		"T\tt\ta:s\nR\tx\ty\n",
+		"T\tt\ta:s\tb:s\nR\tx\n",
+		"X\ty\n",
+		"\n",
+		"MM\tx\n",
+		"M\n",
+		"M\ta\tb\n",
+		".\nM\tx\n",
+		".\tx\n",
+		"HTTP/1.0 200\n",
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -95,9 +114,19 @@ static void test_utf8(void)
 		uint32_t point;
 		size_t left;
 	} rows[] = {
-		{ "a", 'a', 0 }, { "\xc3\xa9", 0xe9, 0 }, { "\xe2\x82\xac", 0x20ac, 0 }, { "\xf0\x9f\x98\x80", 0x1f600, 0 },
-		{ "\xc0\xaf", 0xfffd, 1 }, { "\xe0\x80\xaf", 0xfffd, 2 }, { "\xed\xa0\x80", 0xfffd, 2 }, { "\xf4\x90\x80\x80", 0xfffd, 3 },
-		{ "\x80", 0xfffd, 0 }, { "\xff", 0xfffd, 0 }, { "\xc3", 0xfffd, 0 }, { "\xe2\x82", 0xfffd, 1 }, { "\xc3(", 0xfffd, 1 },
+		{ "a", 'a', 0 },
+		{ "\xc3\xa9", 0xe9, 0 },
+		{ "\xe2\x82\xac", 0x20ac, 0 },
+		{ "\xf0\x9f\x98\x80", 0x1f600, 0 },
+		{ "\xc0\xaf", 0xfffd, 1 },
+		{ "\xe0\x80\xaf", 0xfffd, 2 },
+		{ "\xed\xa0\x80", 0xfffd, 2 },
+		{ "\xf4\x90\x80\x80", 0xfffd, 3 },
+		{ "\x80", 0xfffd, 0 },
+		{ "\xff", 0xfffd, 0 },
+		{ "\xc3", 0xfffd, 0 },
+		{ "\xe2\x82", 0xfffd, 1 },
+		{ "\xc3(", 0xfffd, 1 },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -125,7 +154,8 @@ static void test_json_strings(void)
 		_cleanup_buf_ struct buf out = BUF(OUT_BYTES);
 
 		CU_ASSERT_EQUAL(json_add_string(&out, rows[i].in), 0);
-		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
+		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu: %.*s", i,
+			SLICE_FMT(buf_slice(&out)));
 	}
 }
 
@@ -137,11 +167,14 @@ static void test_json_reply(void)
 		{ ".\n", "{}\n" },
 		{ "M\ta\nM\tb\n.\n", "{\n  \"messages\": [\"a\", \"b\"]\n}\n" },
 		{ "T\tt\ta:s\n.\n", "{\n  \"t\": []\n}\n" },
-		{ "T\tt\ts:s\tn:n\tb:b\tu:u\tt:t\nR\tx\t-7\t1\t1500000\t1800000000000000\nR\t\t\t\t\t\nR\ty\t007\t2\t-\tz\nE\tbad\n.\n",
+		{ "T\tt\ts:s\tn:n\tb:b\tu:u\tt:t\nR\tx\t-"
+		  "7\t1\t1500000\t1800000000000000\nR\t\t\t\t\t\nR\ty\t007\t2\t-\tz\nE\tbad\n.\n",
 			"{\n  \"t\": [\n"
-			"    {\"s\": \"x\", \"n\": -7, \"b\": true, \"u\": 1.500000, \"t\": \"2027-01-15T08:00:00Z\"},\n"
+			"    {\"s\": \"x\", \"n\": -7, \"b\": true, \"u\": 1.500000, \"t\": "
+			"\"2027-01-15T08:00:00Z\"},\n"
 			"    {\"s\": \"\", \"n\": null, \"b\": null, \"u\": null, \"t\": null},\n"
-			"    {\"s\": \"y\", \"n\": \"007\", \"b\": \"2\", \"u\": \"-\", \"t\": \"z\"}\n"
+			"    {\"s\": \"y\", \"n\": \"007\", \"b\": \"2\", \"u\": \"-\", \"t\": "
+			"\"z\"}\n"
 			"  ],\n  \"errors\": [\"bad\"]\n}\n" },
 	};
 
@@ -152,7 +185,8 @@ static void test_json_reply(void)
 
 		CU_ASSERT_EQUAL(parse(rows[i].reply, &arena, &reply), 0);
 		CU_ASSERT_EQUAL(json_add_reply(&out, &reply), 0);
-		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
+		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu: %.*s", i,
+			SLICE_FMT(buf_slice(&out)));
 	}
 }
 
@@ -162,8 +196,14 @@ static void test_durations(void)
 		uint64_t usec;
 		const char *want;
 	} rows[] = {
-		{ 0, "0 s" }, { 350000, "350 ms" }, { 12 * USEC_PER_SEC, "12 s" }, { 199 * USEC_PER_SEC, "3 min" }, { 7200 * USEC_PER_SEC, "2 h" },
-		{ 7500 * USEC_PER_SEC, "2 h 5 min" }, { 86400 * USEC_PER_SEC, "1 d" }, { (3 * 86400 + 4 * 3600 + 59) * USEC_PER_SEC, "3 d 4 h" },
+		{ 0, "0 s" },
+		{ 350000, "350 ms" },
+		{ 12 * USEC_PER_SEC, "12 s" },
+		{ 199 * USEC_PER_SEC, "3 min" },
+		{ 7200 * USEC_PER_SEC, "2 h" },
+		{ 7500 * USEC_PER_SEC, "2 h 5 min" },
+		{ 86400 * USEC_PER_SEC, "1 d" },
+		{ (3 * 86400 + 4 * 3600 + 59) * USEC_PER_SEC, "3 d 4 h" },
 		{ (86400 + 60) * USEC_PER_SEC, "1 d" },
 	};
 
@@ -171,7 +211,8 @@ static void test_durations(void)
 		_cleanup_buf_ struct buf out = BUF(OUT_BYTES);
 
 		CU_ASSERT_EQUAL(text_add_duration(&out, rows[i].usec), 0);
-		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
+		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu: %.*s", i,
+			SLICE_FMT(buf_slice(&out)));
 	}
 }
 
@@ -184,13 +225,16 @@ static void test_text_reply(void)
 		{ "M\tdone\n.\n", "done\n" },
 		{ "T\twho\tuser:s\n.\n", "who: none\n" },
 		{ "T\twho\tuser:s\tcommands:n\tidle_time:u\tok:b\n"
-		  "R\tanna\t5\t180000000\t1\nR\tj\xc3\xbcrgen\t12345\t\t0\nR\t\x1b[2J\xff\xc2\x9b\t-\tx\t2\n.\n",
+		  "R\tanna\t5\t180000000\t1\nR\tj\xc3\xbcrgen\t12345\t\t0\nR\t\x1b["
+		  "2J\xff\xc2\x9b\t-\tx\t2\n.\n",
 			"USER    COMMANDS  IDLE TIME  OK\n"
 			"anna           5      3 min  yes\n"
 			"j\xc3\xbcrgen     12345          -  no\n"
 			"?[2J??         -          x  2\n" },
-		{ "T\tone\ta:s\nR\tx\nT\ttwo\tcertificate:s\texpires:t\nR\tmail\t1806048000000000\nR\told\t1799900000000000\nM\tbye\n.\n",
-			"one:\nA\nx\n\ntwo:\nCERTIFICATE  EXPIRES\nmail         2027-03-26 (70 days left)\nold          2027-01-14 (1 d 3 h ago)\nbye\n" },
+		{ "T\tone\ta:s\nR\tx\nT\ttwo\tcertificate:s\texpires:"
+		  "t\nR\tmail\t1806048000000000\nR\told\t1799900000000000\nM\tbye\n.\n",
+			"one:\nA\nx\n\ntwo:\nCERTIFICATE  EXPIRES\nmail         2027-03-26 (70 "
+			"days left)\nold          2027-01-14 (1 d 3 h ago)\nbye\n" },
 	};
 
 	setenv("TZ", "UTC", 1);
@@ -201,7 +245,8 @@ static void test_text_reply(void)
 
 		CU_ASSERT_EQUAL(parse(rows[i].reply, &arena, &reply), 0);
 		CU_ASSERT_EQUAL(text_add_reply(&out, &reply, now), 0);
-		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu:\n%.*s", i, SLICE_FMT(buf_slice(&out)));
+		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].want)), "row %zu:\n%.*s", i,
+			SLICE_FMT(buf_slice(&out)));
 	}
 }
 
@@ -233,26 +278,30 @@ static void test_check_output(void)
 		const char *line, *file, *number, *message;
 	} rows[] = {
 		{ "/etc/r.conf:12: no such file", "/etc/r.conf", "12", "no such file" },
-		{ "/etc/r.conf: permission denied: sorry", "/etc/r.conf", "", "permission denied: sorry" },
+		{ "/etc/r.conf: permission denied: sorry", "/etc/r.conf", "",
+			"permission denied: sorry" },
 		{ "something: else", "", "", "something: else" },
 		{ "/etc/r.conf", "", "", "/etc/r.conf" },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		_cleanup_arena_ struct arena arena = { 0 };
-		struct reply reply = check_parse(slice_str(rows[i].line), SLICE("/etc/r.conf"), &arena);
+		struct reply reply =
+			check_parse(slice_str(rows[i].line), SLICE("/etc/r.conf"), &arena);
 		const struct slice *cells = reply.tables[0].cells;
 
 		CHECK(reply.tables[0].n_rows == 1 && reply.complete, "row %zu", i);
 		CHECK(slice_equal(cells[0], slice_str(rows[i].file)), "row %zu", i);
 		CHECK(slice_equal(cells[1], slice_str(rows[i].number)), "row %zu", i);
-		CHECK(slice_equal(cells[2], slice_str(rows[i].message)), "row %zu: %.*s", i, SLICE_FMT(cells[2]));
+		CHECK(slice_equal(cells[2], slice_str(rows[i].message)), "row %zu: %.*s", i,
+			SLICE_FMT(cells[2]));
 	}
 }
 
 static void test_request(void)
 {
-	_cleanup_buf_ struct buf out = BUF(CONTROL_REQUEST_BYTES), too_long = BUF(CONTROL_REQUEST_BYTES);
+	_cleanup_buf_ struct buf out = BUF(CONTROL_REQUEST_BYTES),
+				 too_long = BUF(CONTROL_REQUEST_BYTES);
 	static char name[CONTROL_REQUEST_BYTES];
 	struct slice words[] = { SLICE("kick"), SLICE("user"), SLICE("a\tb\nc") };
 
@@ -278,7 +327,8 @@ static void test_client_errors(void)
 	CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	CU_ASSERT_EQUAL(client_ask(path, SLICE("status\n"), 5, &answer), -ECONNREFUSED);
 	CU_ASSERT_EQUAL(listen(fd, 1), 0);
-	CU_ASSERT_EQUAL(client_ask(path, SLICE("status\n"), 1, &answer), -ETIMEDOUT); /* nobody accepts */
+	CU_ASSERT_EQUAL(
+		client_ask(path, SLICE("status\n"), 1, &answer), -ETIMEDOUT); /* nobody accepts */
 	memset(long_path, 'x', sizeof long_path - 1);
 	long_path[sizeof long_path - 1] = '\0';
 	CU_ASSERT_EQUAL(client_ask(long_path, SLICE("status\n"), 5, &answer), -ENAMETOOLONG);
