@@ -16,4 +16,4 @@
 _must_check_ int casemap_append(struct slice utf8, struct buf *out);
 
 /* The most bytes that one byte of input becomes. */
-enum { CASEMAP_GROWTH = 18 };
+enum { CASEMAP_GROWTH = 11 };

@@ -3,20 +3,22 @@
 
 #include "maildir/message/mime.h"
 
-/*
- * Find the part that section numbers name: n of them, "2.1" being {2, 1}. n 0 is the message itself.
- * Part 1 of a message that is no multipart is its only part: the body. The numbers below a message/rfc822 part are
- * those of the embedded message. An empty multipart has a part 1: empty text (see section_stretch()).
- *
- * Returns  the part; NULL: there is none. For the body of a message that is no multipart, and for the part of an
- *          empty multipart, that is the message's or the multipart's own part, and *ret_place says which.
- * RFC      9051 sections 6.4.5.1 and 6.4.5.2.
- */
+/* What section numbers led to. */
 enum section_place {
-	SECTION_PART,       /* the part itself */
-	SECTION_ONLY_BODY,  /* "1" of a message that is no multipart: its body; its MIME header is the message's */
-	SECTION_NO_BODY,    /* "1" of a multipart without parts: nothing at all */
+	SECTION_MESSAGE,   /* no numbers: the message */
+	SECTION_PART,      /* a part of a multipart */
+	SECTION_ONLY_BODY, /* part 1 of a message that is no multipart: its body; the part returned is the message's */
+	SECTION_NO_BODY,   /* part 1 of a multipart without parts: nothing; the part returned is the multipart */
 };
+
+/*
+ * Find the part that section numbers name: n of them, "2.1" being {2, 1}; n 0 is the message itself.
+ * Part 1 of a message that is no multipart is its body. The numbers below a message/rfc822 part are those of the
+ * embedded message. A multipart without parts has a part 1, since BODYSTRUCTURE shows one.
+ *
+ * Returns  the part; NULL: there is none, *ret_place is untouched.
+ * RFC      9051 section 6.4.5.1.
+ */
 const struct mime_part *mime_find(const struct mime_part *root, const uint32_t *numbers, size_t n,
 	enum section_place *ret_place);
 

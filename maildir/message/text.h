@@ -36,8 +36,8 @@ _must_check_ int text_decoder_feed(struct text_decoder *decoder, struct slice in
 _must_check_ int text_decoder_finish(struct text_decoder *decoder, struct buf *out);
 
 /*
- * Looking for needles in a body that comes in pieces. Only as much is held as a needle is long.
- * With decoder: a text part, decoded. Without (NULL): bytes taken for UTF-8, for what is no text.
+ * Looking for one needle in a body that comes in pieces. Little more is held than the needle is long.
+ * Both arguments of text_search_new() are borrowed until text_search_free().
  */
 struct text_search;
 struct text_search *text_search_new(struct text_decoder *decoder, const struct text_needle *needle);

@@ -20,18 +20,19 @@ struct transfer_decoder {
 	uint32_t bits;   /* base64: digits not yet written */
 	uint8_t n_bits;
 	bool broken;     /* something was not the encoding: it was passed over, or passed through */
-	bool ended;      /* base64: padding was met in this run of digits */
 	uint8_t held_n;  /* quoted-printable: a started "=" */
 	char held[2];
-	uint32_t blanks_n; /* quoted-printable: blanks that may turn out to be at the end of a line */
+	uint8_t blanks_n; /* quoted-printable: blanks that may turn out to be at the end of a line */
 	char blanks[80];
 };
+
+enum { TRANSFER_HELD_BYTES = 82 };
 
 /*
  * Decode in and append it to out.
  * Tolerant: base64 passes over what is no digit and goes on behind padding; quoted-printable lets pass what is no
  * valid "=" sequence, drops blanks at line ends, and keeps line ends as they are.
- * Returns 0, or -ENOBUFS: out and decoder are as before. in decodes to at most in.n + 82 bytes.
+ * Returns 0, or -ENOBUFS: out and decoder are as before. It needs room for in.n + TRANSFER_HELD_BYTES.
  * RFC     2045 sections 6.7 and 6.8.
  */
 _must_check_ int transfer_feed(struct transfer_decoder *decoder, struct slice in, struct buf *out);
