@@ -6,7 +6,7 @@
 
 enum {
 	CLIENT_TIMEOUT_SECONDS = 30,
-	CLIENT_RELOAD_TIMEOUT_SECONDS = 80, /* longer than the server waits for its pools, shorter than systemd waits for a reload */
+	CLIENT_RELOAD_TIMEOUT_SECONDS = 80, /* a busy host may need a while; systemd waits 90 s */
 	CLIENT_EXPLAIN_BYTES = 600,
 };
 
