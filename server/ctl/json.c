@@ -69,7 +69,7 @@ static int add_cell(struct buf *out, char type, struct slice cell)
 
 	if (type == 's')
 		return json_add_string(out, cell);
-	if (cell.n == 0)
+	if (cell.n == 0 || (type == 't' && slice_equal(cell, SLICE("0"))))
 		return buf_add_str(out, "null");
 	if (type == 'n' && is_number(cell))
 		return buf_add(out, cell);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <time.h>
 
-enum { CELL_BYTES = 4096, COLUMN_GAP = 2 };
+enum { CELL_BYTES = 4096, COLUMN_GAP = 2, LINE_WIDTH = 100 };
 
 static const struct {
 	const char *unit;
@@ -89,7 +89,7 @@ static int add_cell(struct buf *out, char type, struct slice cell, uint64_t now_
 {
 	uint64_t usec;
 
-	if (cell.n == 0)
+	if (cell.n == 0 || (type == 't' && slice_equal(cell, SLICE("0"))))
 		return buf_add_char(out, '-');
 	if (type == 'u' && slice_number(cell, UINT64_MAX, &usec))
 		return text_add_duration(out, usec);
@@ -188,22 +188,52 @@ static int add_rows(struct buf *out, struct buf *scratch, const struct reply_tab
 	return r;
 }
 
+/* A single row, a line for each of its fields. */
+static int add_list(
+	struct buf *out, struct buf *scratch, const struct reply_table *table, uint64_t now_usec)
+{
+	size_t width = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < table->n_columns; i++) {
+		size_t n = width_of(cell_text(scratch, table, SIZE_MAX, i, now_usec));
+
+		width = n > width ? n : width;
+	}
+	for (size_t i = 0; i < table->n_columns && r == 0; i++) {
+		struct slice heading = cell_text(scratch, table, SIZE_MAX, i, now_usec);
+
+		r = add_padded(out, heading, width, false, false);
+		if (r == 0)
+			r = add_padded(
+				out, cell_text(scratch, table, 0, i, now_usec), 0, false, true);
+	}
+	return r;
+}
+
 static int add_table(
 	struct buf *out, const struct reply_table *table, bool titled, uint64_t now_usec)
 {
 	_cleanup_buf_ struct buf scratch = BUF(CELL_BYTES);
 	_cleanup_free_ size_t *widths = NULL;
+	size_t total = 0;
 	int r = titled || table->n_rows == 0 ? add_clean(out, table->name) : 0;
 
 	if (r == 0 && table->n_rows == 0)
 		return buf_add_str(out, ": none\n");
 	if (r == 0 && titled)
 		r = buf_add_str(out, ":\n");
+	if (r < 0)
+		return r;
 	widths = calloc(table->n_columns, sizeof *widths);
 	must(widths != NULL);
-	for (size_t i = 0; i < table->n_columns; i++)
+	for (size_t i = 0; i < table->n_columns; i++) {
 		widths[i] = column_width(&scratch, table, i, now_usec);
-	return r < 0 ? r : add_rows(out, &scratch, table, widths, now_usec);
+		total += widths[i] + COLUMN_GAP;
+	}
+	if (titled && table->n_rows == 1 && total > LINE_WIDTH)
+		return add_list(out, &scratch, table, now_usec);
+	return add_rows(out, &scratch, table, widths, now_usec);
 }
 
 int text_add_reply(struct buf *out, const struct reply *reply, uint64_t now_usec)

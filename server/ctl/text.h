@@ -10,7 +10,8 @@ _must_check_ int text_add_duration(struct buf *out, uint64_t usec);
 _must_check_ int text_add_time(struct buf *out, uint64_t usec, uint64_t now_usec);
 
 /*
- * Append the tables, each headed by its name if there are several, and the messages; not the errors.
+ * Append the tables, each headed by its name if there are several, and the messages; not the errors. Of several tables,
+ * one with a single row that is too wide for a line becomes a list of its fields.
  * Columns are aligned, numbers and durations to the right; an empty cell is "-". Control characters and bytes that are not
  * UTF-8 become "?", so that a name cannot send commands to the terminal.
  * Returns 0 or -ENOBUFS.

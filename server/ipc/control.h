@@ -11,7 +11,8 @@
  * Reply, lines of TAB-separated fields ended by LF; TAB, LF and backslash inside a field are written \t \n \\ :
  *
  *   T NAME COLUMN...   a table begins; a column is a name and a type: "user:s" string, "pid:n" number,
- *                      "ok:b" 0 or 1, "idle:u" duration in microseconds, "expires:t" wall clock in microseconds
+ *                      "ok:b" 0 or 1, "idle:u" duration in microseconds, "expires:t" wall clock in microseconds,
+ *                      0: never
  *   R FIELD...         a row of it
  *   E TEXT             an error; exit status 1
  *   M TEXT             a message for a person

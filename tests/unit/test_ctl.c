@@ -231,6 +231,12 @@ static void test_text_reply(void)
 			"anna           5      3 min  yes\n"
 			"j\xc3\xbcrgen     12345          -  no\n"
 			"?[2J??         -          x  2\n" },
+		{ "T\tone\ta:s\tlong_name:n\tc:s\tt:t\nR\tx\t5\t"
+		  "123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 "
+		  "123456789\t0\nT\ttwo\ta:s\nR\ty\n.\n",
+			"one:\nA          x\nLONG NAME  5\nC          "
+			"123456789 123456789 123456789 123456789 123456789 123456789 123456789 "
+			"123456789 123456789\nT          -\n\ntwo:\nA\ny\n" },
 		{ "T\tone\ta:s\nR\tx\nT\ttwo\tcertificate:s\texpires:"
 		  "t\nR\tmail\t1806048000000000\nR\told\t1799900000000000\nM\tbye\n.\n",
 			"one:\nA\nx\n\ntwo:\nCERTIFICATE  EXPIRES\nmail         2027-03-26 (70 "
