@@ -202,7 +202,7 @@ static enum parse take_literal(struct slice *in, struct slice *ret_string)
 
 	ssize_t end = slice_find(line, '}');
 
-	if (end < 0 || (size_t)end + 1 != line.n || !frame_imap_literal(line, &literal))
+	if (end < 0 || (size_t)end + 1 != line.n || slice_find_last(line, '{') != 0 || !frame_imap_literal(line, &literal))
 		return PARSE_BAD;
 
 	struct slice rest = slice_tail(*in, (size_t)lf + 1);
