@@ -1,0 +1,222 @@
+#include "maildir/dirs.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+enum { YOUNG_USEC = 2 * USEC_PER_SEC, READ_BYTES = 256 * 1024 };
+
+struct stamp stamp_from_stat(const struct stat *st)
+{
+	return (struct stamp){
+		.ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.mtime_sec = st->st_mtim.tv_sec,
+		.mtime_nsec = (uint32_t)st->st_mtim.tv_nsec,
+		.ctime_sec = st->st_ctim.tv_sec,
+		.ctime_nsec = (uint32_t)st->st_ctim.tv_nsec,
+	};
+}
+
+bool stamp_equal(const struct stamp *a, const struct stamp *b)
+{
+	return a->ino == b->ino && a->size == b->size && a->mtime_sec == b->mtime_sec &&
+		a->mtime_nsec == b->mtime_nsec && a->ctime_sec == b->ctime_sec && a->ctime_nsec == b->ctime_nsec;
+}
+
+bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec)
+{
+	int64_t last = stamp->mtime_sec > stamp->ctime_sec ? stamp->mtime_sec : stamp->ctime_sec;
+
+	/* One from the future (clocks of two hosts) changes with the next change like any other. */
+	return last >= 0 && (uint64_t)last * USEC_PER_SEC + USEC_PER_SEC + YOUNG_USEC > now_usec &&
+		(uint64_t)last * USEC_PER_SEC < now_usec + YOUNG_USEC;
+}
+
+int dirs_stamp(int dir_fd, const char *name, struct stamp *ret_stamp)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return -errno;
+		*ret_stamp = (struct stamp){ 0 };
+		return 0;
+	}
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
+	*ret_stamp = stamp_from_stat(&st);
+	return 0;
+}
+
+int dirs_stamp_fd(int fd, struct stamp *ret_stamp)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_nlink == 0)
+		return -ENOENT;
+	*ret_stamp = stamp_from_stat(&st);
+	return 0;
+}
+
+int dirs_open(int dir_fd, const char *name, bool make)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir_fd, name, flags);
+
+	if (fd < 0 && errno == ENOENT && make) {
+		if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		fd = openat(dir_fd, name, flags);
+	}
+	if (fd >= 0)
+		return fd;
+
+	int error = errno;
+	struct stat st;
+
+	/* O_DIRECTORY with O_NOFOLLOW says ENOTDIR of a link. */
+	if (error == ENOTDIR && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return -error;
+}
+
+static int open_regular(int dir_fd, const char *name, int flags, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, ret_st) < 0)
+		return -errno;
+	if (!S_ISREG(ret_st->st_mode))
+		return -EINVAL;
+	return take_fd(&fd);
+}
+
+int dirs_read_file(int dir_fd, const char *name, struct buf *out, struct stamp *ret_stamp)
+{
+	struct stat st;
+	_cleanup_close_ int fd = open_regular(dir_fd, name, O_RDONLY, &st);
+
+	if (fd < 0)
+		return fd;
+	if ((uint64_t)st.st_size > buf_room(out))
+		return -EFBIG;
+
+	size_t want = (size_t)st.st_size + 1;
+
+	for (;;) {
+		char *at = buf_reserve(out, want < buf_room(out) ? want : buf_room(out));
+
+		if (!at || buf_room(out) == 0)
+			return -EFBIG;
+
+		ssize_t n = read(fd, at, want < buf_room(out) ? want : buf_room(out));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		buf_grown(out, (size_t)n);
+		want = READ_BYTES; /* it grew while it was read */
+	}
+	*ret_stamp = stamp_from_stat(&st);
+	return 0;
+}
+
+int dirs_open_append(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	return open_regular(dir_fd, name, O_RDWR | O_APPEND, &st);
+}
+
+int dirs_write(int fd, struct slice s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		s = slice_tail(s, (size_t)n);
+	}
+	return 0;
+}
+
+/* The file at hand could be a link someone planted: so a new one, never an old one truncated. */
+static int create_temporary(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	if (fstat(dir_fd, &st) < 0)
+		return -errno;
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+
+	_cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if ((st.st_mode & 0066) && fchmod(fd, st.st_mode & 0666) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int write_temporary(int fd, const struct replacement *replacement)
+{
+	struct stat st;
+	int r = dirs_write(fd, replacement->text);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (replacement->mtime_above_sec > 0 && st.st_mtim.tv_sec <= replacement->mtime_above_sec) {
+		struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = replacement->mtime_above_sec + 1 } };
+
+		if (futimens(fd, times) < 0)
+			return -errno;
+	}
+	return replacement->sync && fsync(fd) < 0 ? -errno : 0;
+}
+
+int dirs_replace_file(int dir_fd, const struct replacement *replacement, struct stamp *ret_stamp)
+{
+	_cleanup_close_ int fd = create_temporary(dir_fd, replacement->temporary_name);
+
+	if (fd < 0)
+		return fd;
+
+	struct stat st;
+	int r = write_temporary(fd, replacement);
+
+	if (r == 0 && renameat(dir_fd, replacement->temporary_name, dir_fd, replacement->name) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlinkat(dir_fd, replacement->temporary_name, 0);
+		return r;
+	}
+	if (fstat(fd, &st) < 0) /* after the rename: that changed the ctime */
+		return -errno;
+	*ret_stamp = stamp_from_stat(&st);
+	return replacement->sync && fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int dirs_rename(int from_dir_fd, const char *from, int to_dir_fd, const char *to)
+{
+	if (renameat2(from_dir_fd, from, to_dir_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (linkat(from_dir_fd, from, to_dir_fd, to, 0) < 0)
+		return -errno;
+	return unlinkat(from_dir_fd, from, 0) < 0 ? -errno : 0;
+}

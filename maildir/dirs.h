@@ -1,0 +1,71 @@
+/* dirs.h - directories and small files of a Maildir, by descriptors only; no symbolic link is ever followed. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/slice.h"
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+/* What tells one state of a file or directory from another. All zeros: it is not there. */
+struct stamp {
+	uint64_t ino, size;
+	int64_t mtime_sec, ctime_sec;
+	uint32_t mtime_nsec, ctime_nsec;
+};
+
+struct stamp stamp_from_stat(const struct stat *st);
+bool stamp_equal(const struct stamp *a, const struct stamp *b);
+
+/*
+ * Whether a file or directory with this stamp, looked at now, may be changed once more without its stamp changing:
+ * its last change is too young for the clock of a coarse file system.
+ */
+bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec);
+
+/* The stamp of name in dir. Returns 0 (all zeros if there is none), -ELOOP: a symbolic link, or -errno. */
+_must_check_ int dirs_stamp(int dir_fd, const char *name, struct stamp *ret_stamp);
+/* The stamp of an open directory. Returns 0; -ENOENT: it was removed; -errno. */
+_must_check_ int dirs_stamp_fd(int fd, struct stamp *ret_stamp);
+
+/*
+ * Open the directory name in dir; with make, make it first (mode 0700) if there is none.
+ * Returns a descriptor; -ELOOP: a symbolic link; -ENOTDIR, -ENOENT, -errno.
+ */
+_must_check_ int dirs_open(int dir_fd, const char *name, bool make);
+
+/*
+ * Read a whole file of at most max_bytes.
+ * Returns 0, the text is appended to out, *ret_stamp is of what was read; -ENOENT; -ELOOP: a symbolic link;
+ *         -EINVAL: not a regular file; -EFBIG; -errno.
+ */
+_must_check_ int dirs_read_file(int dir_fd, const char *name, struct buf *out, struct stamp *ret_stamp);
+
+/*
+ * Open a file for appending. Returns a descriptor; -ELOOP, -EINVAL: not a regular file, -ENOENT, -errno.
+ */
+_must_check_ int dirs_open_append(int dir_fd, const char *name);
+
+/* Write all of s. Returns 0, or -errno; part of it may be written then. */
+_must_check_ int dirs_write(int fd, struct slice s);
+
+/* How to replace a file. */
+struct replacement {
+	const char *name, *temporary_name;
+	struct slice text;
+	bool sync;                /* the text and the directory, before the call returns */
+	int64_t mtime_above_sec;  /* the new file's mtime is greater; 0: whatever it is */
+};
+
+/*
+ * Replace a file: write to the temporary name, then rename. The mode is the directory's, without execution.
+ * Returns 0: *ret_stamp is the new file's; -errno: the old file stands.
+ */
+_must_check_ int dirs_replace_file(int dir_fd, const struct replacement *replacement, struct stamp *ret_stamp);
+
+/*
+ * Rename; never onto a file that exists. Where the file system cannot do that in one step, link and unlink.
+ * Returns 0; -EEXIST; -ENOENT; -errno.
+ */
+_must_check_ int dirs_rename(int from_dir_fd, const char *from, int to_dir_fd, const char *to);

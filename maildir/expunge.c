@@ -1,0 +1,118 @@
+#include "maildir/store_state.h"
+#include "maildir/uidlist_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { UNLINKED = 1 };
+
+/* Returns UNLINKED; 0: it is not there (any more); -ERESTART: try again; -EINPROGRESS, -EAGAIN, -errno. */
+static int unlink_message(struct mailbox *mailbox, uint32_t msg_uid, struct work *work)
+{
+	ssize_t number = list_find_uid(&mailbox->list, msg_uid);
+	char name[FILE_NAME_MAX_BYTES + 1];
+
+	if (number < 0 || (size_t)number >= mailbox->list.n_shown)
+		return 0;
+	mailbox_file_name(mailbox, (size_t)number, name);
+	if (unlinkat(mailbox_entry_dir(mailbox, (size_t)number), name, 0) == 0)
+		return UNLINKED;
+	if (errno != ENOENT)
+		return -errno;
+
+	/* Renamed by another program: a sync tells. */
+	int r = mailbox_find_vanished(mailbox, msg_uid, work);
+
+	if (r == 0)
+		return -ERESTART;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* UIDs whose files were unlinked, ascending. */
+struct unlinked {
+	struct mailbox *mailbox;
+	uint32_t *uids;
+	size_t n, at;
+};
+
+static bool is_unlinked(void *arg, size_t number)
+{
+	struct unlinked *unlinked = arg;
+	struct mailbox *mailbox = unlinked->mailbox;
+	uint32_t msg_uid = mailbox->list.messages[number].msg_uid;
+
+	while (unlinked->at < unlinked->n && unlinked->uids[unlinked->at] < msg_uid)
+		unlinked->at++;
+	if (unlinked->at == unlinked->n || unlinked->uids[unlinked->at] != msg_uid)
+		return false;
+	mailbox->n_in_new -= mailbox->list.entries[number].in_new;
+	return true;
+}
+
+/* A record without a file harms nobody: the uidlist is written anew only when many of them have come together. */
+static void rewrite_uidlist(struct mailbox *mailbox, struct work *work)
+{
+	struct work quiet = { .now_usec = work->now_usec };
+
+	if (!uidlist_file_is_wasteful(mailbox) || mailbox->sync.phase != SYNC_LOOK || mailbox_lock(mailbox, &quiet) < 0)
+		return;
+
+	/* Another program wrote meanwhile: then it is the next sync's to read that. */
+	uint64_t known = mailbox->uidlist.stamp.size;
+	int r = uidlist_file_refresh(mailbox);
+
+	if (r == 0 && mailbox->uidlist.stamp.size == known && mailbox->list.n == mailbox->list.n_shown)
+		r = uidlist_file_write(mailbox, mailbox->list.n, &quiet);
+	if (r < 0 && r != -EAGAIN)
+		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "%s cannot be written anew: %s", UIDLIST_NAME, strerror(-r));
+	mailbox_unlock(mailbox);
+}
+
+int mailbox_expunge(struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work)
+{
+	_cleanup_free_ uint32_t *memory = NULL;
+	struct unlinked unlinked = { .mailbox = mailbox };
+	int r = 0;
+
+	if (mailbox->replaced)
+		return -ESTALE;
+	if (*done >= n)
+		return 0;
+
+	size_t most = n - *done < work->budget + 1 ? n - *done : work->budget + 1;
+
+	memory = calloc(most, sizeof *memory);
+	if (!memory)
+		return -ENOMEM;
+	unlinked.uids = memory;
+
+	bool known = mailbox_cur_begin(mailbox);
+
+	while (*done < n) {
+		if (work->budget == 0) {
+			r = -EINPROGRESS;
+			break;
+		}
+		r = unlink_message(mailbox, uids[*done], work);
+		if (r == -ERESTART)
+			continue;
+		if (r < 0)
+			break;
+		if (r == UNLINKED)
+			unlinked.uids[unlinked.n++] = uids[*done];
+		work->budget--;
+		++*done;
+		r = 0;
+	}
+	if (unlinked.n > 0) {
+		list_remove_if(&mailbox->list, is_unlinked, &unlinked);
+		mailbox_next_modseq(mailbox, work->now_usec);
+		mailbox_note_members(mailbox);
+	}
+	mailbox_cur_end(mailbox, known, work->now_usec);
+	if (r == 0 && mailbox_fsync_always(mailbox) && fsync(mailbox->cur_fd) < 0)
+		r = -errno;
+	if (r == 0)
+		rewrite_uidlist(mailbox, work);
+	return r;
+}

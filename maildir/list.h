@@ -1,0 +1,93 @@
+/* list.h - the messages of one mailbox in memory: compact, ascending by UID, found by base name too. No I/O. */
+#pragma once
+
+#include "base/buf.h"
+#include "maildir/filename.h"
+#include "maildir/mailbox.h"
+
+/*
+ * Messages 0 to n_shown - 1 are what clients see. Those behind have a UID in the uidlist, but their file was not yet
+ * seen, or they wait for the end of a sync. UIDs ascend over all of them.
+ * Bytes of names and fields lie in one block; 100,000 messages with names of 60 bytes take about 14 MB.
+ */
+struct entry {
+	uint32_t base_at;   /* in bytes[] */
+	uint32_t info_at;   /* the info part as it stands, NUL-terminated; 0: the canonical form of letters */
+	uint32_t fields_at; /* the uidlist's fields, if fields_bytes > 0 */
+	uint32_t letters;   /* of the info part: filename.h */
+	uint16_t fields_bytes;
+	uint8_t base_bytes;
+	bool in_new : 1;    /* the file lies in new/ */
+	bool no_info : 1;   /* the file's name has no info part */
+	bool orphan : 1;    /* the uidlist does not give this UID to this file (any more): never found by name */
+	uint32_t seen;      /* the number of the last scan that met the file */
+	uint64_t rfc822_size; /* ENTRY_SIZE_UNKNOWN */
+	int64_t internaldate; /* ENTRY_DATE_UNKNOWN */
+};
+#define ENTRY_SIZE_UNKNOWN UINT64_MAX
+#define ENTRY_DATE_UNKNOWN INT64_MIN
+
+struct list_key {
+	uint32_t hash, number;
+};
+
+struct list {
+	struct message *messages;
+	struct entry *entries; /* entries[i] belongs to messages[i] */
+	size_t n, n_shown, cap;
+	char *bytes;
+	size_t bytes_n, bytes_cap, bytes_dead;
+	struct list_key *keys; /* by hash; those of the last n - n_keys messages are missing until list_index() */
+	size_t n_keys, keys_cap;
+	uint8_t hash_key[16];
+};
+
+void list_init(struct list *list);
+void list_done(struct list *list);
+
+/* Make room for so many messages in all. */
+void list_reserve(struct list *list, size_t n);
+
+/*
+ * Add a message behind the others; msg_uid is above all of them. It has no flags, and is not shown.
+ * Returns its number. Returns SIZE_MAX if names would take 4 GiB.
+ */
+size_t list_add(struct list *list, uint32_t msg_uid, struct slice base, struct slice fields);
+
+/* Find a message by UID. Returns its number, or -1. */
+ssize_t list_find_uid(const struct list *list, uint32_t msg_uid);
+
+/* The number of the first message whose UID is at least msg_uid; n if there is none. */
+size_t list_lower_bound(const struct list *list, uint32_t msg_uid);
+
+/* Take all messages into the index of names. Before list_find_base(). */
+void list_index(struct list *list);
+
+/* Find a message by base name; orphans are not found; of two the one with the higher UID. Returns its number, or -1. */
+ssize_t list_find_base(const struct list *list, struct slice base);
+
+/* Make orphans of all messages whose base name one with a higher UID has too. After list_index(). */
+void list_orphan_duplicates(struct list *list);
+
+struct slice list_base(const struct list *list, size_t number);
+struct slice list_fields(const struct list *list, size_t number);
+/* The info part as it stands, if it is not canonical; else an empty slice. */
+struct slice list_odd_info(const struct list *list, size_t number);
+
+/* Change what the uidlist says of a message. */
+void list_set_fields(struct list *list, size_t number, struct slice fields);
+
+/* Remember the info part of the file's name, and its letters. Flags of the message are the caller's to change. */
+void list_set_info(struct list *list, size_t number, struct slice info);
+
+/* Append the file's name. Returns 0, or -ENOBUFS. */
+_must_check_ int list_file_name(const struct list *list, size_t number, struct buf *out);
+
+/*
+ * Remove all messages for which gone() says so.
+ * Calls it for every message, ascending, once. Numbers change; the rest stays as it is.
+ */
+void list_remove_if(struct list *list, bool (*gone)(void *arg, size_t number), void *arg);
+
+/* Forget the messages from number first on. */
+void list_truncate(struct list *list, size_t first);

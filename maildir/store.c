@@ -1,0 +1,235 @@
+#include "base/must.h"
+#include "maildir/pop3_uidl.h"
+#include "maildir/store_state.h"
+#include "maildir/sync.h"
+#include "maildir/uidlist_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+static const char *const PARTS[] = { "cur", "new", "tmp" };
+enum { PARTS_COUNT = sizeof PARTS / sizeof *PARTS };
+
+/* The path's own parents are the admin's affair; the root itself is made, and may be a link the admin put there. */
+static int open_root(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT) {
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static int make_parts(const struct log *log, const char *path, int root_fd)
+{
+	for (size_t i = 0; i < PARTS_COUNT; i++) {
+		_cleanup_close_ int fd = dirs_open(root_fd, PARTS[i], true);
+
+		if (fd < 0) {
+			log_line(log, LOG_PRIORITY_ERROR, "maildir %s/%s: %s", path, PARTS[i], strerror(-fd));
+			return fd;
+		}
+	}
+	return 0;
+}
+
+int store_open(const struct store_settings *settings, const struct log *log, struct store **ret_store)
+{
+	if (!pop3_uidl_format_is_valid(slice_str(settings->uidl_format))) {
+		log_line(log, LOG_PRIORITY_ERROR, "maildir %s: \"%s\" is no format of unique-ids", settings->path,
+			settings->uidl_format ? settings->uidl_format : "");
+		return -EINVAL;
+	}
+
+	_cleanup_close_ int root_fd = open_root(settings->path);
+
+	if (root_fd < 0) {
+		log_line(log, LOG_PRIORITY_ERROR, "maildir %s: %s", settings->path, strerror(-root_fd));
+		return root_fd;
+	}
+
+	int r = make_parts(log, settings->path, root_fd);
+
+	if (r < 0)
+		return r;
+
+	struct store *store = calloc(1, sizeof *store);
+
+	must(store != NULL);
+	store->settings = *settings;
+	store->log = log;
+	store->root_fd = take_fd(&root_fd);
+	store->watch_fd = -1;
+	*ret_store = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	must(store->mailboxes == NULL);
+	if (store->watch_fd >= 0)
+		close(store->watch_fd);
+	close(store->root_fd);
+	free(store);
+}
+
+uint64_t store_change_count(const struct store *store)
+{
+	return store->changes;
+}
+
+int store_lock_maildrop(struct store *store)
+{
+	if (store->maildrop_locked)
+		return -EBUSY;
+	store->maildrop_locked = true;
+	return 0;
+}
+
+void store_unlock_maildrop(struct store *store)
+{
+	store->maildrop_locked = false;
+}
+
+/*
+ * The directory of a mailbox under the root: ".Parent.Child"; INBOX is the root itself.
+ * Names that need modified UTF-7 or an escape have no directory yet.
+ */
+static int format_directory(const struct store *store, struct slice name, char ret_dir[LIMIT_NAME_BYTES + 1])
+{
+	char separator = store->settings.hierarchy_separator;
+	size_t level_bytes = 0, n = 0;
+
+	if (slice_equal_nocase(name, SLICE("INBOX"))) {
+		memcpy(ret_dir, ".", 2);
+		return 0;
+	}
+	if (name.n == 0 || name.n >= LIMIT_NAME_BYTES)
+		return -EINVAL;
+	ret_dir[n++] = '.';
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if (c < 0x20 || c == 0x7f)
+			return -EINVAL;
+		if (c == (unsigned char)separator) {
+			if (level_bytes == 0)
+				return -EINVAL;
+			level_bytes = 0;
+			ret_dir[n++] = '.';
+			continue;
+		}
+		if (c == '/')
+			return -EINVAL;
+		if (c >= 0x80 || c == '&' || c == '.')
+			return -ENOENT;
+		level_bytes++;
+		ret_dir[n++] = (char)c;
+	}
+	ret_dir[n] = '\0';
+	return level_bytes > 0 ? 0 : -EINVAL;
+}
+
+static void free_mailbox(struct mailbox *mailbox)
+{
+	int *fds[] = { &mailbox->dir_fd, &mailbox->cur_fd, &mailbox->new_fd, &mailbox->uidlist.fd };
+
+	mailbox_drop_counts(mailbox);
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+	list_done(&mailbox->list);
+	keyword_table_done(&mailbox->keywords.table);
+	changes_done(&mailbox->changes);
+	uid_array_unref(mailbox->uids);
+	free(mailbox->name);
+	free(mailbox);
+}
+
+static struct mailbox *new_mailbox(struct store *store, struct slice name)
+{
+	struct mailbox *mailbox = calloc(1, sizeof *mailbox);
+
+	must(mailbox != NULL);
+	mailbox->store = store;
+	mailbox->name = slice_equal_nocase(name, SLICE("INBOX")) ? strdup("INBOX") : strndup(name.p, name.n);
+	must(mailbox->name != NULL);
+	mailbox->dir_fd = mailbox->cur_fd = mailbox->new_fd = -1;
+	mailbox->cur_watch = mailbox->new_watch = -1;
+	mailbox->uidlist.fd = -1;
+	mailbox->keywords.forwarded = -1;
+	mailbox->lock = LOCK_INIT;
+	list_init(&mailbox->list);
+	sync_init(&mailbox->sync);
+	return mailbox;
+}
+
+static int open_directories(struct mailbox *mailbox, const char *dir)
+{
+	mailbox->dir_fd = dirs_open(mailbox->store->root_fd, dir, false);
+	if (mailbox->dir_fd < 0)
+		return mailbox->dir_fd;
+	mailbox->cur_fd = dirs_open(mailbox->dir_fd, "cur", false);
+	if (mailbox->cur_fd < 0)
+		return mailbox->cur_fd;
+	mailbox->new_fd = dirs_open(mailbox->dir_fd, "new", true);
+	return mailbox->new_fd < 0 ? mailbox->new_fd : 0;
+}
+
+/* One that was replaced under its users is left to them: who opens it now gets a fresh one. */
+static struct mailbox *find_open(const struct store *store, struct slice name)
+{
+	bool inbox = slice_equal_nocase(name, SLICE("INBOX"));
+
+	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
+		if (!mailbox->replaced && slice_equal(mailbox_name(mailbox), inbox ? SLICE("INBOX") : name))
+			return mailbox;
+	return NULL;
+}
+
+int mailbox_open(struct store *store, struct slice name, struct mailbox **ret_mailbox)
+{
+	char dir[LIMIT_NAME_BYTES + 1];
+	int r = format_directory(store, name, dir);
+
+	if (r < 0)
+		return r;
+
+	struct mailbox *mailbox = find_open(store, name);
+
+	if (!mailbox) {
+		mailbox = new_mailbox(store, name);
+		r = open_directories(mailbox, dir);
+		if (r < 0) {
+			if (r != -ENOENT)
+				mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be opened: %s", strerror(-r));
+			free_mailbox(mailbox);
+			return r;
+		}
+		mailbox->next = store->mailboxes;
+		store->mailboxes = mailbox;
+		store_watch_mailbox(store, mailbox);
+	}
+	mailbox->opened++;
+	*ret_mailbox = mailbox;
+	return 0;
+}
+
+void mailbox_close(struct mailbox *mailbox)
+{
+	struct mailbox **link = &mailbox->store->mailboxes;
+
+	must(mailbox->opened > 0);
+	if (--mailbox->opened > 0)
+		return;
+	while (*link != mailbox)
+		link = &(*link)->next;
+	*link = mailbox->next;
+	store_unwatch_mailbox(mailbox->store, mailbox);
+	sync_abort(mailbox);
+	free_mailbox(mailbox);
+}

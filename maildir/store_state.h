@@ -1,0 +1,20 @@
+/* store_state.h - what store.c, watch.c and the files of a mailbox share; of no use to anyone else. */
+#pragma once
+
+#include "maildir/mailbox_state.h"
+#include "maildir/store.h"
+
+struct store {
+	struct store_settings settings;
+	const struct log *log;
+	int root_fd;
+	struct mailbox *mailboxes; /* open ones */
+	uint64_t changes;
+	unsigned names_made;       /* base names, for filename_format_unique() */
+	bool maildrop_locked;
+	int watch_fd;              /* inotify, or -1 */
+};
+
+/* Add a mailbox's directories to the watch, if there is one; take them off. */
+void store_watch_mailbox(struct store *store, struct mailbox *mailbox);
+void store_unwatch_mailbox(struct store *store, struct mailbox *mailbox);

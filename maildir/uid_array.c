@@ -1,0 +1,44 @@
+#include "maildir/uid_array.h"
+
+#include "base/must.h"
+
+#include <stdlib.h>
+
+struct uid_array *uid_array_new(size_t n)
+{
+	must(n < UINT32_MAX);
+
+	struct uid_array *array = malloc(sizeof *array + n * sizeof *array->uids);
+
+	must(array != NULL);
+	array->refs = 1;
+	array->n = n;
+	return array;
+}
+
+struct uid_array *uid_array_ref(struct uid_array *array)
+{
+	array->refs++;
+	return array;
+}
+
+void uid_array_unref(struct uid_array *array)
+{
+	if (array && --array->refs == 0)
+		free(array);
+}
+
+size_t uid_array_count_to(const struct uid_array *array, uint32_t msg_uid)
+{
+	size_t low = 0, high = array->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (array->uids[mid] <= msg_uid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}

@@ -1,0 +1,127 @@
+#include "maildir/uidvalidity.h"
+
+#include "base/clock.h"
+#include "maildir/dirs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+enum { HEX_CHARS = 8, NAME_BYTES = 40, ATTEMPTS = 10 };
+
+static const char TEXT_NAME[] = "dovecot-uidvalidity";
+#define MARK_PREFIX "dovecot-uidvalidity."
+
+static bool parse_hex(struct slice text, uint32_t *ret_value)
+{
+	uint32_t value = 0;
+
+	if (text.n != HEX_CHARS)
+		return false;
+	for (size_t i = 0; i < text.n; i++) {
+		int digit = ascii_hex_value(text.p[i]);
+
+		if (digit < 0)
+			return false;
+		value = value << 4 | (uint32_t)digit;
+	}
+	*ret_value = value;
+	return true;
+}
+
+/* The highest mark there is; 0 if none. */
+static int find_mark(int root_fd, uint32_t *ret_value)
+{
+	int fd = dirs_open(root_fd, ".", false);
+
+	if (fd < 0)
+		return fd;
+
+	DIR *dir = fdopendir(fd);
+
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*ret_value = 0;
+	for (struct dirent *e; (e = readdir(dir));) {
+		struct slice name = slice_str(e->d_name);
+		uint32_t value;
+
+		if (slice_starts_with(name, SLICE(MARK_PREFIX)) &&
+			parse_hex(slice_tail(name, sizeof MARK_PREFIX - 1), &value) && value > *ret_value)
+			*ret_value = value;
+	}
+	closedir(dir);
+	return 0;
+}
+
+static uint32_t read_text(int root_fd)
+{
+	_cleanup_buf_ struct buf text = BUF(64);
+	struct stamp stamp;
+	uint32_t value = 0;
+
+	if (dirs_read_file(root_fd, TEXT_NAME, &text, &stamp) < 0 ||
+		!parse_hex(slice_trim(buf_slice(&text)), &value))
+		return 0;
+	return value;
+}
+
+/* Move the mark from one value to the next, or make the first. Returns 0; -EAGAIN: another was faster; -errno. */
+static int move_mark(int root_fd, uint32_t from, uint32_t to)
+{
+	char from_name[NAME_BYTES], to_name[NAME_BYTES];
+
+	snprintf(from_name, sizeof from_name, MARK_PREFIX "%08x", from);
+	snprintf(to_name, sizeof to_name, MARK_PREFIX "%08x", to);
+	if (from > 0) {
+		int r = dirs_rename(root_fd, from_name, root_fd, to_name);
+
+		return r == -ENOENT || r == -EEXIST ? -EAGAIN : r;
+	}
+
+	int fd = openat(root_fd, to_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+
+	if (fd < 0)
+		return errno == EEXIST ? -EAGAIN : -errno;
+	close(fd);
+	return 0;
+}
+
+int uidvalidity_next(int root_fd, uint64_t now_usec, uint32_t *ret_uidvalidity)
+{
+	for (int i = 0; i < ATTEMPTS; i++) {
+		uint64_t value = now_usec / USEC_PER_SEC;
+		uint32_t mark = 0, text = read_text(root_fd);
+		int r = find_mark(root_fd, &mark);
+
+		if (r < 0)
+			return r;
+
+		uint32_t last = mark > text ? mark : text;
+
+		if (value <= last)
+			value = (uint64_t)last + 1;
+		if (value > UINT32_MAX - 1)
+			return -EOVERFLOW;
+		r = move_mark(root_fd, mark, (uint32_t)value);
+		if (r == -EAGAIN)
+			continue;
+		if (r < 0)
+			return r;
+
+		char hex[HEX_CHARS + 1];
+		struct stamp stamp;
+
+		snprintf(hex, sizeof hex, "%08x", (uint32_t)value);
+		r = dirs_replace_file(root_fd,
+			&(struct replacement){ TEXT_NAME, "dovecot-uidvalidity.tmp", slice_str(hex), false, 0 }, &stamp);
+		if (r < 0)
+			return r;
+		*ret_uidvalidity = (uint32_t)value;
+		return 0;
+	}
+	return -EBUSY;
+}
