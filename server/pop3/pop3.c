@@ -188,6 +188,8 @@ static enum engine_wants pop3_step(struct engine *engine, struct engine_io *io)
 	struct pop3 *pop3 = pop3_of(engine);
 	struct work work = { .now_usec = io->now_usec, .budget = io->budget };
 
+	if (engine->reason != CLOSE_NOT_YET)
+		return ENGINE_CLOSE; /* once over, over */
 	if (pop3->state == POP3_AUTHORIZATION)
 		return open_maildrop(pop3, io, &work);
 	for (;;) {
