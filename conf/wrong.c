@@ -2,7 +2,12 @@
 
 #include <stdint.h>
 
-enum { UNIQUE_ID_MAX_BYTES = 70, HOST_NAME_MAX_BYTES = 253, HOST_LABEL_MAX_BYTES = 63 };
+enum {
+	UNIQUE_ID_MAX_BYTES = 70,
+	UIDL_FORMAT_MAX_BYTES = 99,
+	HOST_NAME_MAX_BYTES = 253,
+	HOST_LABEL_MAX_BYTES = 63
+};
 
 static bool is_word_char(char c)
 {
@@ -95,8 +100,9 @@ static const char *take_uidl_element(struct slice *s, uint64_t *ret_chars, bool 
 	while (digits < in.n && ascii_is_digit(in.p[digits]))
 		digits++;
 	number = slice_take(&in, digits);
-	if (digits > 0 && !slice_number(number, UNIQUE_ID_MAX_BYTES, &width))
-		return "has a width over 70; a unique-id has 70 characters at most (RFC 1939)";
+	if (digits > 0 && (number.p[0] != '0' || digits > 3 ||
+				  !slice_number(number, UNIQUE_ID_MAX_BYTES, &width)))
+		return "has a width that is not 0 and one or two digits, at most 70, as in %08Xu";
 
 	bool hex = slice_skip(&in, 'X') || slice_skip(&in, 'x');
 	char letter = in.n > 0 ? slice_take(&in, 1).p[0] : '\0';
@@ -119,6 +125,8 @@ const char *conf_wrong_uidl_format(struct slice value)
 	uint64_t chars = 0, more;
 	bool unique = false;
 
+	if (value.n > UIDL_FORMAT_MAX_BYTES)
+		return "is longer than 99 bytes; no unique-id needs so long a format";
 	while (value.n > 0) {
 		const char *why = take_uidl_element(&value, &more, &unique);
 

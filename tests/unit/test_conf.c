@@ -9,6 +9,7 @@
 #include "conf/nearest.h"
 #include "conf/values.h"
 #include "conf/wrong.h"
+#include "maildir/pop3_uidl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -338,13 +339,14 @@ static void test_uidl_formats(void)
 		{ "UID%u-%v", true },
 		{ "%Xv%xu", true },
 		{ "%%%u", true },
-		{ "%8u", true },
+		{ "%8u", false },
 		{ "%070u", true },
 		{ "%v", false },
 		{ "abc", false },
 		{ "%", false },
 		{ "%08X", false },
 		{ "%071u", false },
+		{ "%0070u", false },
 		{ "%040u%040v", false },
 		{ "%8f", false },
 		{ "%Xg", false },
@@ -354,9 +356,13 @@ static void test_uidl_formats(void)
 		{ "%99999999999999999999u", false },
 	};
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		CHECK(!conf_wrong_uidl_format(slice_str(rows[i].format)) == rows[i].good,
 			"row %zu: %s", i, rows[i].format);
+		/* Who makes them must agree. */
+		CHECK(!rows[i].good || pop3_uidl_format_is_valid(slice_str(rows[i].format)),
+			"row %zu: %s", i, rows[i].format);
+	}
 }
 
 static void test_nearest(void)
