@@ -73,11 +73,28 @@ static int restrict_files(void)
 
 /* ---- prepare ---- */
 
+/* /run is empty after a start of the host: without tmpfiles.d nobody but us makes the directory and the one above. */
+static void make_chroot(const char *path)
+{
+	char above[LIMIT_PATH_BYTES];
+	ssize_t slash = slice_find_last(slice_str(path), '/');
+
+	if (slash > 0 && slice_to_str(slice_head(slice_str(path), (size_t)slash), above, sizeof above))
+		mkdir(above, 0755);
+	mkdir(path, 0555);
+}
+
 static void check_chroot(struct pool *pool, const char *path)
 {
 	struct stat st;
+
+	if (!pool_is_check(pool))
+		make_chroot(path);
+
 	DIR *directory = opendir(path);
 
+	if (!directory && errno == ENOENT && pool_is_check(pool))
+		return; /* made at the start */
 	if (!directory || fstat(dirfd(directory), &st) < 0) {
 		pool_problem(pool, 0, "[front] chroot: %s: %s; make it: an empty directory of root, mode 755", path, strerror(errno));
 		if (directory)

@@ -40,7 +40,7 @@ struct pool {
 	size_t n_ticket_keys;
 };
 
-static bool is_check_mode(const struct pool *pool)
+bool pool_is_check(const struct pool *pool)
 {
 	return pool->line.fd < 0;
 }
@@ -48,7 +48,7 @@ static bool is_check_mode(const struct pool *pool)
 void pool_send(struct pool *pool, const struct frame *frame)
 {
 	/* A line that broke shows as end-of-file in the loop. */
-	if (!is_check_mode(pool) && line_send(&pool->line, frame, NULL) < 0)
+	if (!pool_is_check(pool) && line_send(&pool->line, frame, NULL) < 0)
 		return;
 }
 
@@ -87,7 +87,7 @@ void pool_problem(struct pool *pool, unsigned line, const char *format, ...)
 	else
 		snprintf(text, sizeof text, "%.400s: %s", pool->conf_path, message);
 	pool->n_problems++;
-	if (is_check_mode(pool)) {
+	if (pool_is_check(pool)) {
 		printf("%s\n", text);
 		return;
 	}

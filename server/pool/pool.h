@@ -61,6 +61,9 @@ int pool_main(const struct pool_type *type, void *state, int argc, char **argv);
 /* Report one problem found in configure(). line: of the configuration file, 0 if none. In check mode it is printed. */
 void pool_problem(struct pool *pool, unsigned line, const char *format, ...) _printf_(3, 4);
 
+/* Whether this is only a check (-t): nothing may be changed outside the process. */
+bool pool_is_check(const struct pool *pool);
+
 /* Send a frame of the pool's to the master (CERTIFICATE, ...). In check mode nothing is sent. */
 void pool_send(struct pool *pool, const struct frame *frame);
 

@@ -335,7 +335,7 @@ class Server:
 
     def pop3(self, user=None, service="pop3s", **kwargs):
         import poplib
-        poplib._MAXLINE = 1 << 20
+        poplib._MAXLINE = 1 << 22
         if service == "pop3s":
             p = poplib.POP3_SSL("localhost", self.ports["pop3s"], context=self.tls(**kwargs), timeout=60)
         else:
