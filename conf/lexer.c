@@ -7,9 +7,24 @@ static bool is_blank(char c)
 
 static struct slice without_comment(struct slice line)
 {
-	for (size_t i = 0; i < line.n; i++)
-		if ((line.p[i] == ';' || line.p[i] == '#') && (i == 0 || is_blank(line.p[i - 1])))
+	char before = '\0'; /* the last one that is no blank */
+
+	for (size_t i = 0; i < line.n; i++) {
+		char c = line.p[i];
+		bool begins_value = before == '=' || before == ',';
+
+		if ((c == ';' || c == '#') && (i == 0 || is_blank(line.p[i - 1])))
 			return slice_trim(slice_head(line, i));
+		if (c == '"' && begins_value) {
+			ssize_t end = slice_find(slice_tail(line, i + 1), '"');
+
+			if (end < 0)
+				break; /* whoever reads the value will say so */
+			i += (size_t)end + 1;
+		}
+		if (!is_blank(c))
+			before = c;
+	}
 	return slice_trim(line);
 }
 

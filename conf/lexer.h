@@ -25,7 +25,9 @@ struct conf_line {
  *   line    = [blanks] [section / setting] [blanks] [comment] LF
  *   section = "[" name [blanks argument] "]"
  *   setting = name [blanks] "=" [blanks] value
- *   comment = (";" / "#") anything ; at the start of a line, or after a blank
+ *   comment = (";" / "#") anything ; at the start of a line, or after a blank, but not in quotes
+ *
+ * A value, or an item of a list, may stand in double quotes; they are left to whoever reads the value.
  *
  * Returns  false at the end of the text. Total over all bytes; a CR before the LF is a blank.
  */

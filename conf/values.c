@@ -25,6 +25,44 @@ static int wrong(char ret_wrong[CONF_WRONG_BYTES], const char *format, ...)
 /* What was typed, short enough to leave room for the remedy. */
 #define SHOWN(s) SLICE_FMT(slice_head(s, 60))
 
+/*
+ * Take an item off the front of a comma-separated list, and the comma; a quoted one may hold commas.
+ * Returns false at the end. What stands behind a closing quote stays in the item, for unquote() to find.
+ */
+static bool take_item(struct slice *list, struct slice *ret_item)
+{
+	struct slice in = slice_trim(*list);
+	ssize_t quote = in.n > 0 && in.p[0] == '"' ? slice_find(slice_tail(in, 1), '"') : -1;
+	size_t quoted = (size_t)(quote + 2); /* with both quotes */
+	ssize_t comma;
+
+	if (quote < 0)
+		return slice_split(list, ',', ret_item);
+	comma = slice_find(slice_tail(in, quoted), ',');
+	*ret_item = comma < 0 ? in : slice_head(in, quoted + (size_t)comma);
+	*list = comma < 0 ? SLICE("") : slice_tail(in, quoted + (size_t)comma + 1);
+	return true;
+}
+
+/* Take the quotes off a value that stands in them. */
+static int unquote(struct slice *value, char *ret_wrong)
+{
+	struct slice in = slice_trim(*value);
+	ssize_t end;
+
+	*value = in;
+	if (in.n == 0 || in.p[0] != '"')
+		return 0;
+	end = slice_find(slice_tail(in, 1), '"');
+	if (end < 0)
+		return wrong(ret_wrong, "has a quote without its end; add a `\"', or take it away");
+	if ((size_t)end + 2 != in.n)
+		return wrong(
+			ret_wrong, "goes on behind its closing quote; put all of it in quotes");
+	*value = slice_head(slice_tail(in, 1), (size_t)end);
+	return 0;
+}
+
 static const struct {
 	const char *unit;
 	uint64_t usec;
@@ -147,7 +185,10 @@ static int store_string(const struct conf_key *key, struct slice value, struct a
 	const char **at, char *ret_wrong)
 {
 	const char *why = NULL;
+	int r = unquote(&value, ret_wrong);
 
+	if (r < 0)
+		return r;
 	if (value.n == 0 && key->min > 0)
 		return wrong(ret_wrong,
 			"must not be empty; write %s = VALUE, or leave the line out", key->name);
@@ -168,13 +209,12 @@ static int store_list(const struct conf_key *key, struct slice value, struct are
 	struct conf_list list = { .n = 0 };
 	struct slice item;
 
-	while (slice_split(&value, ',', &item)) {
+	while (take_item(&value, &item)) {
 		if (list.n == CONF_LIST_MAX)
 			return wrong(ret_wrong, "has more than %d values; leave some out",
 				CONF_LIST_MAX);
 
-		int r = store_string(
-			key, slice_trim(item), strings, &list.values[list.n], ret_wrong);
+		int r = store_string(key, item, strings, &list.values[list.n], ret_wrong);
 
 		if (r < 0)
 			return r;

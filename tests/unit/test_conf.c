@@ -196,6 +196,12 @@ static const struct {
 	{ TLS "[pop3]\nuidl-format =\n", 5, "uidl-format: must not be empty" },
 	{ TLS "[log]\nlevel = all\n", 5,
 		"`all' is not one of: error, warning, notice, info, debug" },
+	{ TLS "[mail]\npath = \"~/x ; y\n", 5, "path: has a quote without its end" },
+	{ TLS "[mail]\npath = \"~/x\"y\n", 5, "path: goes on behind its closing quote" },
+	{ "[tls]\ncertificate = \"/a\" /b\nprivate-key = /k\n", 2,
+		"goes on behind its closing quote" },
+	{ "[tls]\ncertificate = /a, \"/b\nprivate-key = /k\n", 2, "has a quote without its end" },
+	{ "[tls]\ncertificate = \"\"\nprivate-key = /k\n", 2, "must not be empty" },
 	{ TLS "[control]\nsocket = x.sock\n", 5, "socket: `x.sock' is not an absolute path" },
 };
 
@@ -275,6 +281,29 @@ static void test_many_tls(void)
 	CU_ASSERT_EQUAL(conf_parse(slice_str(text), &conf, &problems), -EINVAL);
 	CU_ASSERT_EQUAL(problems.n, 1);
 	conf_problems_done(&problems);
+}
+
+static void test_quotes(void)
+{
+	struct conf *conf = parse_good("[tls]\n"
+				       "certificate = \"/a, b ; c # d\" , /e , \"/f\"\t; three\n"
+				       "private-key = /1,\"/2\",/3\n"
+				       "[mail]\npath = \"~/My Mail # 1, new\" # one\n"
+				       "[pop3]\nuidl-format = %u\"x\"\n"
+				       "[auth]\npam-config-dir = \"\"\n");
+
+	if (!conf)
+		return;
+	CU_ASSERT_EQUAL(conf->tls[0].certificates.n, 3);
+	CU_ASSERT_STRING_EQUAL(conf->tls[0].certificates.values[0], "/a, b ; c # d");
+	CU_ASSERT_STRING_EQUAL(conf->tls[0].certificates.values[1], "/e");
+	CU_ASSERT_STRING_EQUAL(conf->tls[0].certificates.values[2], "/f");
+	CU_ASSERT_STRING_EQUAL(conf->tls[0].private_keys.values[1], "/2");
+	CU_ASSERT_STRING_EQUAL(conf->mail.path, "~/My Mail # 1, new");
+	CU_ASSERT_STRING_EQUAL(conf->mail.index, "~/My Mail # 1, new/restante.index");
+	CU_ASSERT_STRING_EQUAL(conf->pop3.uidl_format, "%u\"x\"");
+	CU_ASSERT_STRING_EQUAL(conf->auth.pam_config_dir, "");
+	conf_free(conf);
 }
 
 static void test_durations(void)
@@ -510,6 +539,7 @@ static const struct unit_test tests[] = {
 	{ "all mistakes at once, by line", test_all_at_once },
 	{ "too many mistakes", test_many_problems },
 	{ "as many names as fit", test_many_tls },
+	{ "quotes", test_quotes },
 	{ "durations", test_durations },
 	{ "uidl-format", test_uidl_formats },
 	{ "edit distance", test_nearest },
