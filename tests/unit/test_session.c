@@ -276,11 +276,14 @@ static void expect_kind(struct channel *channel, enum channel_kind kind)
 	CHECK(frame.kind == kind, "wanted kind %d, came %d", kind, frame.kind);
 }
 
-/* Read whatever comes until the session closes the channel. */
+/* Read whatever comes until the session closes the channel, or asks us to. */
 static void drain(struct channel *channel)
 {
-	while (receive(channel).kind != CHANNEL_NONE)
-		;
+	enum channel_kind kind;
+
+	do {
+		kind = receive(channel).kind;
+	} while (kind != CHANNEL_NONE && kind != CHANNEL_CLOSE);
 	channel_close(channel);
 }
 
@@ -312,7 +315,7 @@ static void test_pop3(void)
 	CHECK(slice_find_slice(buf_slice(&master.logs), SLICE("login: user=bob\\x20\\x22x addr=192.0.2.7 service=pop3s\n")) >= 0, "%.*s",
 		SLICE_FMT(buf_slice(&master.logs)));
 	CHECK(slice_find_slice(buf_slice(&master.logs), SLICE("closed: user=bob\\x20\\x22x addr=192.0.2.7 service=pop3s "
-							    "reason=\"logged out\" in=20 out=51 commands=3\n")) >= 0,
+							    "reason=\"logged out\" in=20 out=53 commands=3\n")) >= 0,
 		"%.*s", SLICE_FMT(buf_slice(&master.logs)));
 	stop(&master);
 	remove_home();
@@ -383,6 +386,64 @@ static void test_imap(void)
 	drain(&b);
 	expect_closed(&master, 2);
 	channel_close(&a);
+	expect_closed(&master, 1);
+	stop(&master);
+	remove_home();
+}
+
+static void expect_keepalive(struct channel *channel, char want)
+{
+	struct channel_frame frame = receive(channel);
+
+	CU_ASSERT(frame.kind == CHANNEL_KEEPALIVE && frame.payload.p[0] == want);
+}
+
+/* Read data until want came somewhere in it. */
+static void await_data(struct channel *channel, const char *want)
+{
+	_cleanup_buf_ struct buf got = BUF(1024 * 1024);
+
+	while (slice_find_slice(buf_slice(&got), slice_str(want)) < 0) {
+		struct channel_frame frame = receive(channel);
+
+		CHECK(frame.kind == CHANNEL_DATA, "waiting for %s, came kind %d", want, frame.kind);
+		if (frame.kind != CHANNEL_DATA)
+			return;
+		CU_ASSERT(buf_add(&got, frame.payload) == 0);
+	}
+}
+
+/* One in IDLE is told what other programs do in the directory, and what other connections of the user do. */
+static void test_changes_are_told(void)
+{
+	make_home();
+
+	struct master master = start(60 * USEC_PER_SEC);
+	struct channel idle = adopt(&master, 1, SERVICE_IMAPS);
+
+	expect_verdict(&idle, VERDICT_OK, SLICE(""));
+	say(&idle, "1 SELECT INBOX\r\n");
+	await_data(&idle, "1 OK ");
+	say(&idle, "2 IDLE\r\n");
+	await_data(&idle, "+ ");
+	expect_keepalive(&idle, 1);
+
+	run_command("echo 'Subject: new' > %s/tmp/1900000001.a.b && chown %u %s/tmp/19* && mv %s/tmp/19* %s/new", mail_path,
+		(unsigned)mail_uid, mail_path, mail_path, mail_path);
+	await_data(&idle, "* 6 EXISTS\r\n");
+
+	struct channel pop3 = adopt(&master, 2, SERVICE_POP3);
+
+	expect_verdict(&pop3, VERDICT_OK, SLICE("6 messages"));
+	say(&pop3, "DELE 2\r\nQUIT\r\n");
+	await_data(&pop3, "+OK Bye\r\n");
+	await_data(&idle, "* 2 EXPUNGE\r\n");
+	drain(&pop3);
+	expect_closed(&master, 2);
+	say(&idle, "DONE\r\n");
+	await_data(&idle, "2 OK ");
+	expect_keepalive(&idle, 0);
+	channel_close(&idle);
 	expect_closed(&master, 1);
 	stop(&master);
 	remove_home();
@@ -823,6 +884,7 @@ static const struct unit_test tests[] = {
 	{ "maildrop lock", test_maildrop_lock },
 	{ "a broken connection deletes nothing", test_broken_connection_deletes_nothing },
 	{ "imap", test_imap },
+	{ "changes are told", test_changes_are_told },
 	{ "who and kick", test_who_and_kick },
 	{ "retire", test_retire },
 	{ "stop", test_stop },
