@@ -300,6 +300,29 @@ int conf_parse(struct slice text, struct conf **ret_conf, struct conf_problems *
 	return 0;
 }
 
+char *conf_find_string(struct slice text, const char *section, const char *name)
+{
+	const struct conf_key *key = conf_key_find(slice_str(section), slice_str(name));
+	_cleanup_(cleanup_conf) struct conf *conf = conf_new();
+	char wrong[CONF_WRONG_BYTES], *found = NULL;
+	bool in_section = false;
+	struct conf_line line;
+
+	must(key && key->type == CONF_STRING && !key->per_tls);
+	while (!found && conf_line_next(&text, &line)) {
+		if (line.kind == CONF_LINE_SECTION)
+			in_section = slice_equal(line.name, slice_str(section));
+		if (line.kind != CONF_LINE_SETTING || !in_section ||
+			!slice_equal(line.name, slice_str(name)))
+			continue;
+		if (conf_value_store(key, line.value, conf->memory, conf, wrong) < 0)
+			break;
+		found = strdup(*(const char **)((char *)conf + key->offset));
+		must(found != NULL);
+	}
+	return found;
+}
+
 int conf_read_fd(int fd, char **ret_text, size_t *ret_bytes)
 {
 	_cleanup_free_ char *text = malloc(CONF_TEXT_MAX_BYTES + 1);

@@ -127,6 +127,12 @@ _must_check_ int conf_parse(struct slice text, struct conf **ret_conf, struct co
 void conf_free(struct conf *conf);
 void conf_problems_done(struct conf_problems *problems);
 
+/*
+ * Find one string setting in a text that may have mistakes elsewhere: for who must ask the server about just these mistakes.
+ * Returns  a malloc'ed string; NULL if it is not set, or wrong. The key must exist and be a string's.
+ */
+char *conf_find_string(struct slice text, const char *section, const char *name);
+
 /* Read a file as conf_parse() takes it. Returns 0, -EFBIG, or -errno. *ret_text is malloc'ed, the caller's to free. */
 _must_check_ int conf_read_file(const char *path, char **ret_text, size_t *ret_bytes);
 

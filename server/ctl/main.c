@@ -85,22 +85,14 @@ static const char *standard_socket(void)
 	return conf_key_find(SLICE("control"), SLICE("socket"))->standard;
 }
 
-static void cleanup_conf(struct conf **conf)
-{
-	conf_free(*conf);
-}
-
 /*
- * The control socket as the configuration names it. A configuration that is not there, or wrong, is
- * no reason to give up: the running server has its own, and `reload' is how its problems are told.
+ * The control socket as the configuration names it. A configuration that is not there is no reason to give up, nor one with
+ * mistakes: the running server has its own, and `reload' is how they are told.
  * Returns 0, or -errno if a file that was asked for cannot be read.
  */
-static int find_socket(
-	const struct options *options, char *ret_path, size_t path_bytes, bool *ret_guessed)
+static int find_socket(const struct options *options, char *ret_path, size_t path_bytes)
 {
-	_cleanup_(cleanup_conf) struct conf *conf = NULL;
-	_cleanup_free_ char *text = NULL;
-	struct conf_problems problems = { 0 };
+	_cleanup_free_ char *text = NULL, *found = NULL;
 	size_t n = 0;
 	int r = 0;
 
@@ -108,26 +100,20 @@ static int find_socket(
 		r = conf_read_file(options->config ? options->config : STANDARD_CONFIG, &text, &n);
 	if (r < 0 && options->config)
 		return r;
-	*ret_guessed = text && conf_parse(slice_from(text, n), &conf, &problems) < 0;
-	conf_problems_done(&problems);
+	if (text)
+		found = conf_find_string(slice_from(text, n), "control", "socket");
 	snprintf(ret_path, path_bytes, "%s",
 		options->socket ? options->socket
-		: conf          ? conf->control.socket
+		: found         ? found
 				: standard_socket());
 	return 0;
 }
 
-static int explain_failure(
-	const struct options *options, const char *socket, int error, bool guessed)
+static int explain_failure(const struct options *options, const char *socket, int error)
 {
 	char why[CLIENT_EXPLAIN_BYTES];
 
 	client_explain(socket, error, why);
-	if (guessed)
-		return output_error(options->json,
-			"%s. (%s has mistakes, so the standard socket was tried; see restantectl "
-			"check)",
-			why, options->config ? options->config : STANDARD_CONFIG);
 	return output_error(options->json, "%s", why);
 }
 
@@ -166,19 +152,18 @@ static int ask(
 				 answer = BUF(CONTROL_REPLY_BYTES);
 	struct slice slices[WORDS_MAX];
 	char socket[CLIENT_EXPLAIN_BYTES];
-	bool guessed;
 	int r;
 
 	for (size_t i = 0; i < n; i++)
 		slices[i] = slice_str(words[i]);
 	if (client_format(&request, slices, n) < 0)
 		return output_error(options->json, "the argument is too long");
-	r = find_socket(options, socket, sizeof socket, &guessed);
+	r = find_socket(options, socket, sizeof socket);
 	if (r < 0)
 		return output_error(options->json, "%s: %s", options->config, strerror(-r));
 	r = client_ask(socket, buf_slice(&request), timeout_seconds, &answer);
 	if (r < 0 && answer.n == 0)
-		return explain_failure(options, socket, r, guessed);
+		return explain_failure(options, socket, r);
 	return show(options, socket, buf_slice(&answer));
 }
 

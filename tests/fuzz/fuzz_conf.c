@@ -17,5 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	}
 	conf_problems_done(&problems);
 	conf_free(conf);
+	free(conf_find_string(slice_from(bytes, n), "control", "socket"));
 	return 0;
 }

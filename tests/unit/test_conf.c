@@ -423,6 +423,29 @@ static void test_nearest(void)
 	CU_ASSERT_TRUE(nearest_is_slip(SLICE("certifcate"), 1));
 }
 
+static void test_find_string(void)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "", NULL },
+		{ "rubbish\n[control\n[control]\nsockt=/a\nsocket = \"/run/x y\" ; "
+		  "c\nsocket=/z\n[lgo]\n",
+			"/run/x y" },
+		{ "[log]\nsocket = /a\n[control]\n", NULL },
+		{ "[control]\nsocket = a\n", NULL },
+		{ "socket = /a\n", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		_cleanup_free_ char *found =
+			conf_find_string(slice_str(rows[i].text), "control", "socket");
+
+		CHECK(rows[i].want ? found && strcmp(found, rows[i].want) == 0 : !found,
+			"row %zu: %s", i, found ? found : "none");
+	}
+}
+
 /* The table itself: names are unique, sections known, defaults within their limits. */
 static void test_key_table(void)
 {
@@ -544,6 +567,7 @@ static const struct unit_test tests[] = {
 	{ "uidl-format", test_uidl_formats },
 	{ "edit distance", test_nearest },
 	{ "the table of keys", test_key_table },
+	{ "one setting alone", test_find_string },
 	{ "limits of size", test_long_values },
 	{ "reading files", test_read_file },
 	{ "the sample configuration", test_sample },
