@@ -6,9 +6,17 @@
 
 enum { SEARCH_CHUNK_BYTES = 16 * 1024 };
 
-void search_body_done(struct search_body *body)
+static void end_part(struct search_body *body)
 {
 	text_search_free(body->search);
+	text_decoder_free(body->decoder);
+	body->search = NULL;
+	body->decoder = NULL;
+}
+
+void search_body_done(struct search_body *body)
+{
+	end_part(body);
 	*body = (struct search_body){ 0 };
 }
 
@@ -79,8 +87,10 @@ static int look_at_body(struct search_body *body, struct message_file *file, con
 	uint64_t bytes = body->part->end_offset - body->part->body_offset;
 	bool found = false;
 
-	if (!body->search)
-		body->search = text_search_new(text_decoder_new(body->part), wants->needle);
+	if (!body->search) {
+		body->decoder = text_decoder_new(body->part);
+		body->search = text_search_new(body->decoder, wants->needle);
+	}
 	while (!found && body->offset < bytes) {
 		int r = feed_chunk(body, file, work, &found);
 
@@ -88,8 +98,7 @@ static int look_at_body(struct search_body *body, struct message_file *file, con
 			return r;
 	}
 	*ret_found = found || text_search_finish(body->search);
-	text_search_free(body->search);
-	body->search = NULL;
+	end_part(body);
 	return 0;
 }
 

@@ -13,6 +13,7 @@ struct search_body {
 	const struct mime_part *part;  /* the part that is looked at */
 	bool header_done;
 	uint64_t offset;               /* in its body */
+	struct text_decoder *decoder;
 	struct text_search *search;    /* NULL: its body was not begun */
 };
 

@@ -1,0 +1,494 @@
+/* The grammar of IMAP commands: what each argument list means, written back as text, or that it is none. */
+#include "base/buf.h"
+#include "base/limits.h"
+#include "server/imap/command.h"
+#include "server/imap/grammar_date.h"
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+
+#define S(text) { text, sizeof text - 1 }
+
+static void add(struct buf *out, const char *format, ...) _printf_(2, 3);
+static void add(struct buf *out, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+
+	int r = buf_vaddf(out, format, args);
+
+	va_end(args);
+	CHECK(r == 0, "out is full");
+}
+
+static const char *const fetch_names[] = { "flags", "uid", "date", "size", "envelope", "body", "structure", "section" };
+static const char *const section_names[] = { "all", "header", "text", "mime" };
+
+static void dump_section(const struct fetch_item *item, struct buf *out)
+{
+	const struct section *s = &item->section;
+
+	add(out, ":%s%s[", section_names[s->kind], item->sets_seen ? "" : ".peek");
+	for (size_t i = 0; i < s->n; i++)
+		add(out, "%s%u", i ? "." : "", s->numbers[i]);
+	add(out, "]%s", s->fields == FIELDS_ALL ? "" : s->fields == FIELDS_THESE ? "+" : "-");
+	for (size_t i = 0; i < s->names_n; i++)
+		add(out, "%s%.*s", i ? "," : "", SLICE_FMT(s->names[i]));
+	if (item->partial)
+		add(out, "<%llu.%llu>", (unsigned long long)item->first_octet, (unsigned long long)item->octets);
+	add(out, "=%.*s", SLICE_FMT(item->label));
+}
+
+static void dump_fetch(const struct fetch_arguments *a, struct buf *out)
+{
+	add(out, "%.*s", SLICE_FMT(a->set));
+	for (size_t i = 0; i < a->n; i++) {
+		add(out, " %s", fetch_names[a->items[i].kind]);
+		if (a->items[i].kind == FETCH_SECTION)
+			dump_section(&a->items[i], out);
+	}
+}
+
+static void dump_store(const struct store_arguments *a, struct buf *out)
+{
+	add(out, "%.*s %s%s %x", SLICE_FMT(a->set),
+		a->operation == FLAGS_ADD         ? "add" :
+			a->operation == FLAGS_REMOVE ? "remove" :
+						       "replace",
+		a->silent ? " silent" : "", a->flags);
+	for (size_t i = 0; i < a->keywords_n; i++)
+		add(out, " %.*s", SLICE_FMT(a->keywords[i]));
+}
+
+static void dump_key(const struct search_key *key, struct buf *out);
+
+static void dump_children(const struct search_key *key, const char *name, struct buf *out)
+{
+	add(out, "%s(", name);
+	for (const struct search_key *child = key->children; child; child = child->next) {
+		dump_key(child, out);
+		add(out, "%s", child->next ? " " : "");
+	}
+	add(out, ")");
+}
+
+static void dump_days(const struct search_key *key, const char *name, struct buf *out)
+{
+	add(out, "%s:%lld..%lld", name, key->first_day == INT64_MIN ? -1LL : (long long)key->first_day,
+		key->last_day == INT64_MAX ? -1LL : (long long)key->last_day);
+}
+
+static void dump_key(const struct search_key *key, struct buf *out)
+{
+	switch (key->kind) {
+	case SEARCH_ALL:
+		add(out, "all");
+		break;
+	case SEARCH_AND:
+		dump_children(key, "and", out);
+		break;
+	case SEARCH_OR:
+		dump_children(key, "or", out);
+		break;
+	case SEARCH_NOT:
+		dump_children(key, "not", out);
+		break;
+	case SEARCH_SEQNUMS:
+		add(out, "seqnums:%.*s", SLICE_FMT(key->set));
+		break;
+	case SEARCH_UIDS:
+		add(out, "uids:%.*s", SLICE_FMT(key->set));
+		break;
+	case SEARCH_FLAG:
+		add(out, "flag:%x", key->flag);
+		break;
+	case SEARCH_KEYWORD:
+		add(out, "keyword:%.*s", SLICE_FMT(key->text));
+		break;
+	case SEARCH_RECENT:
+		add(out, "recent");
+		break;
+	case SEARCH_INTERNALDATE:
+		dump_days(key, "date", out);
+		break;
+	case SEARCH_AGE:
+		add(out, "%s:%u", key->younger ? "younger" : "older", key->seconds);
+		break;
+	case SEARCH_SIZE:
+		add(out, "%s:%llu", key->larger ? "larger" : "smaller", (unsigned long long)key->octets);
+		break;
+	case SEARCH_SENT:
+		dump_days(key, "sent", out);
+		break;
+	case SEARCH_HEADER:
+		add(out, "header:%.*s=%.*s", SLICE_FMT(key->name), SLICE_FMT(key->text));
+		break;
+	case SEARCH_BODY:
+		add(out, "body:%.*s", SLICE_FMT(key->text));
+		break;
+	case SEARCH_TEXT:
+		add(out, "text:%.*s", SLICE_FMT(key->text));
+		break;
+	}
+}
+
+static void dump_search(const struct search_arguments *a, struct buf *out)
+{
+	if (a->extended)
+		add(out, "return %x ", a->returns);
+	dump_key(a->key, out);
+}
+
+static void dump(const char *name, const union arguments *a, struct buf *out)
+{
+	if (strstr(name, "FETCH"))
+		dump_fetch(&a->fetch, out);
+	else if (strstr(name, "STORE"))
+		dump_store(&a->store, out);
+	else if (strstr(name, "SEARCH"))
+		dump_search(&a->search, out);
+	else if (strcmp(name, "STATUS") == 0)
+		add(out, "%.*s %x", SLICE_FMT(a->status.name), a->status.items);
+	else if (strcmp(name, "LIST") == 0)
+		add(out, "%.*s|%.*s", SLICE_FMT(a->list.reference), SLICE_FMT(a->list.pattern));
+	else if (strcmp(name, "SELECT") == 0 || strcmp(name, "CREATE") == 0)
+		add(out, "%.*s", SLICE_FMT(a->mailbox.name));
+	else if (strcmp(name, "ENABLE") == 0)
+		add(out, "%zu", a->enable.n);
+	else if (strcmp(name, "UID EXPUNGE") == 0 || strcmp(name, "COPY") == 0)
+		add(out, "%.*s %.*s", SLICE_FMT(a->set.set), SLICE_FMT(a->set.mailbox));
+}
+
+/* want NULL: BAD; "limit" and "charset": refused for that. */
+static const struct {
+	struct slice in;
+	const char *want;
+} rows[] = {
+	{ S("NOOP"), "" },
+	{ S("NOOP "), NULL },
+	{ S("NOOP x"), NULL },
+	{ S("SELECT inbox"), "INBOX" },
+	{ S("SELECT \"iNbOx\""), "INBOX" },
+	{ S("SELECT {5}\r\nInbox"), "INBOX" },
+	{ S("SELECT Entw&APw-rfe"), "Entw\xc3\xbcrfe" },
+	{ S("SELECT \"Entw\xc3\xbcrfe\""), "Entw\xc3\xbcrfe" },
+	{ S("SELECT a&b"), NULL },
+	{ S("SELECT \"a\x01\""), NULL },
+	{ S("SELECT"), NULL },
+	{ S("SELECT "), NULL },
+	{ S("SELECT INBOX x"), NULL },
+	{ S("SELECT INBOX (CONDSTORE)"), NULL },
+	{ S("CREATE a (USE (\\Sent))"), "a" },
+	{ S("LIST \"\" *"), "|*" },
+	{ S("LIST \"\" \"\""), "|" },
+	{ S("LIST a/ %b*"), "a/|%b*" },
+	{ S("LIST \"\" (a b)"), NULL },
+	{ S("LIST (SUBSCRIBED) \"\" *"), NULL },
+	{ S("LIST \"\" * RETURN (CHILDREN)"), NULL },
+	{ S("STATUS inbox (MESSAGES)"), "INBOX 1" },
+	{ S("STATUS a (unseen uidvalidity UIDNEXT RECENT messages)"), "a 1f" },
+	{ S("STATUS a ()"), NULL },
+	{ S("STATUS a (FOO)"), NULL },
+	{ S("STATUS a MESSAGES"), NULL },
+	{ S("ENABLE CONDSTORE X-FOO"), "2" },
+	{ S("ENABLE"), NULL },
+	{ S("ENABLE "), NULL },
+	{ S("ID NIL"), "" },
+	{ S("ID ()"), "" },
+	{ S("ID (\"name\" \"x\" \"version\" NIL)"), "" },
+	{ S("ID (\"name\")"), NULL },
+	{ S("ID (name x)"), NULL },
+	{ S("ID (\"0123456789012345678901234567890\" NIL)"), NULL },
+	{ S("UID EXPUNGE 1:3"), "1:3 " },
+	{ S("UID EXPUNGE"), NULL },
+	{ S("COPY 1 inbox"), "1 INBOX" },
+
+	{ S("FETCH 1 FLAGS"), "1 flags" },
+	{ S("FETCH 1:* (FLAGS UID)"), "1:* flags uid" },
+	{ S("UID FETCH 1 all"), "1 flags date size envelope" },
+	{ S("FETCH 1 FAST"), "1 flags date size" },
+	{ S("FETCH 1 FULL"), "1 flags date size envelope body" },
+	{ S("FETCH 1 (ALL)"), NULL },
+	{ S("FETCH 1 (BODY BODYSTRUCTURE)"), "1 body structure" },
+	{ S("FETCH 1 RFC822"), "1 section:all[]=RFC822" },
+	{ S("FETCH 1 RFC822.HEADER"), "1 section:header.peek[]=RFC822.HEADER" },
+	{ S("FETCH 1 RFC822.TEXT"), "1 section:text[]=RFC822.TEXT" },
+	{ S("FETCH 1 RFC822.SIZE"), "1 size" },
+	{ S("FETCH 1 BODY[]"), "1 section:all[]=BODY[]" },
+	{ S("FETCH 1 body.peek[]"), "1 section:all.peek[]=BODY[]" },
+	{ S("FETCH 1 BODY[]<0.10>"), "1 section:all[]<0.10>=BODY[]" },
+	{ S("FETCH 1 BODY[]<0.0>"), NULL },
+	{ S("FETCH 1 BODY[]<0>"), NULL },
+	{ S("FETCH 1 BODY[]<5.4294967296>"), "1 section:all[]<5.4294967296>=BODY[]" },
+	{ S("FETCH 1 BODY[HEADER]"), "1 section:header[]=BODY[HEADER]" },
+	{ S("FETCH 1 BODY[TEXT]"), "1 section:text[]=BODY[TEXT]" },
+	{ S("FETCH 1 BODY[MIME]"), NULL },
+	{ S("FETCH 1 BODY[1]"), "1 section:all[1]=BODY[1]" },
+	{ S("FETCH 1 BODY[1.2.3]"), "1 section:all[1.2.3]=BODY[1.2.3]" },
+	{ S("FETCH 1 BODY[1.MIME]"), "1 section:mime[1]=BODY[1.MIME]" },
+	{ S("FETCH 1 BODY[4.2.HEADER]"), "1 section:header[4.2]=BODY[4.2.HEADER]" },
+	{ S("FETCH 1 BODY[4.2.text]<1.2>"), "1 section:text[4.2]<1.2>=BODY[4.2.TEXT]" },
+	{ S("FETCH 1 BODY[HEADER.FIELDS (date \"From\")]"), "1 section:header[]+date,From=BODY[HEADER.FIELDS (date From)]" },
+	{ S("FETCH 1 BODY[HEADER.FIELDS ({4}\r\nDate)]"), "1 section:header[]+Date=BODY[HEADER.FIELDS (Date)]" },
+	{ S("FETCH 1 BODY[1.HEADER.FIELDS.NOT (A)]"), "1 section:header[1]-A=BODY[1.HEADER.FIELDS.NOT (A)]" },
+	{ S("FETCH 1 BODY[HEADER.FIELDS (\"a\\\"b\")]"), "1 section:header[]+a\"b=BODY[HEADER.FIELDS (\"a\\\"b\")]" },
+	{ S("FETCH 1 BODY[HEADER.FIELDS ()]"), NULL },
+	{ S("FETCH 1 BODY[HEADER.FIELDS (\"a b\")]"), NULL },
+	{ S("FETCH 1 BODY[HEADER.FIELDS (a:)]"), NULL },
+	{ S("FETCH 1 BODY[HEADER.FIELDS(a)]"), NULL },
+	{ S("FETCH 1 BODY[0]"), NULL },
+	{ S("FETCH 1 BODY[1.]"), NULL },
+	{ S("FETCH 1 BODY[1..2]"), NULL },
+	{ S("FETCH 1 BODY[.1]"), NULL },
+	{ S("FETCH 1 BODY[1x]"), NULL },
+	{ S("FETCH 1 BODY[FOO]"), NULL },
+	{ S("FETCH 1 BODY["), NULL },
+	{ S("FETCH 1 BODY]"), NULL },
+	{ S("FETCH 1 BODY.PEEK"), NULL },
+	{ S("FETCH 1 ()"), NULL },
+	{ S("FETCH 1 (FLAGS"), NULL },
+	{ S("FETCH 1 (FLAGS  UID)"), NULL },
+	{ S("FETCH 1 FLAGS UID"), NULL },
+	{ S("FETCH 1 FLAGSX"), NULL },
+	{ S("FETCH 0 FLAGS"), NULL },
+	{ S("FETCH 1 FLAGS (CHANGEDSINCE 5)"), NULL },
+	{ S("FETCH 1"), NULL },
+
+	{ S("STORE 1 FLAGS (\\Seen)"), "1 replace 10" },
+	{ S("STORE 1 FLAGS ()"), "1 replace 0" },
+	{ S("STORE 1:2 +flags.silent \\Deleted \\Flagged"), "1:2 add silent a" },
+	{ S("UID STORE 1 -FLAGS ($Forwarded Work work $Label1)"), "1 remove 20 Work $Label1" },
+	{ S("STORE 1 +FLAGS (\\Recent)"), NULL },
+	{ S("STORE 1 +FLAGS (\\*)"), NULL },
+	{ S("STORE 1 +FLAGS (\\Foo)"), NULL },
+	{ S("STORE 1 +FLAGS"), NULL },
+	{ S("STORE 1 +FLAGS "), NULL },
+	{ S("STORE 1 +FLAGS (\\Seen"), NULL },
+	{ S("STORE 1 FLAGSS (\\Seen)"), NULL },
+	{ S("STORE 1 (UNCHANGEDSINCE 1) FLAGS (\\Seen)"), NULL },
+
+	{ S("SEARCH ALL"), "and(all)" },
+	{ S("UID SEARCH UNSEEN 1:5 UID 7"), "and(not(flag:10) seqnums:1:5 uids:7)" },
+	{ S("SEARCH TEXT a SUBJECT b LARGER 5 SEEN"), "and(flag:10 larger:5 header:Subject=b text:a)" },
+	{ S("SEARCH OR SEEN FLAGGED"), "and(or(flag:10 flag:8))" },
+	{ S("SEARCH NOT (SEEN DELETED)"), "and(not(and(flag:10 flag:2)))" },
+	{ S("SEARCH NEW"), "and(and(recent not(flag:10)))" },
+	{ S("SEARCH OLD RECENT"), "and(not(recent) recent)" },
+	{ S("SEARCH KEYWORD $Work UNKEYWORD x"), "and(keyword:$Work not(keyword:x))" },
+	{ S("SEARCH BEFORE 1-Jan-1970"), "and(date:-1..-1)" },
+	{ S("SEARCH ON \"2-jan-1970\" SINCE 3-Jan-1970"), "and(date:1..1 date:2..-1)" },
+	{ S("SEARCH SENTBEFORE 1-Feb-1994 SENTON 29-Feb-2024"), "and(sent:-1..8796 sent:19782..19782)" },
+	{ S("SEARCH ON 30-Feb-2024"), NULL },
+	{ S("SEARCH SMALLER 10"), "and(smaller:10)" },
+	{ S("SEARCH OLDER 3600 YOUNGER 1"), "and(older:3600 younger:1)" },
+	{ S("SEARCH OLDER 0"), NULL },
+	{ S("SEARCH HEADER X-Foo \"\""), "and(header:X-Foo=)" },
+	{ S("SEARCH HEADER \"\" x"), NULL },
+	{ S("SEARCH BCC a CC b FROM c TO d"), "and(header:Bcc=a header:Cc=b header:From=c header:To=d)" },
+	{ S("SEARCH CHARSET UTF-8 SUBJECT {6}\r\n\xe6\x97\xa5\xe6\x9c\xac"), "and(header:Subject=\xe6\x97\xa5\xe6\x9c\xac)" },
+	{ S("SEARCH SUBJECT \"\xe6\x97\xa5\""), "and(header:Subject=\xe6\x97\xa5)" },
+	{ S("SEARCH SUBJECT {1}\r\n\xe6"), NULL },
+	{ S("SEARCH CHARSET ISO-2022-JP SUBJECT {10}\r\n\x1b$BF|K\\\x1b(B"), "and(header:Subject=\xe6\x97\xa5\xe6\x9c\xac)" },
+	{ S("SEARCH CHARSET ISO-8859-1 SUBJECT {1}\r\n\xfc"), "and(header:Subject=\xc3\xbc)" },
+	{ S("SEARCH CHARSET X-NO-SUCH ALL"), "charset" },
+	{ S("SEARCH RETURN () ALL"), "return 4 and(all)" },
+	{ S("SEARCH RETURN (MIN MAX COUNT) ALL"), "return b and(all)" },
+	{ S("SEARCH RETURN (SAVE) ALL"), NULL },
+	{ S("SEARCH RETURN (MIN) CHARSET UTF-8 ALL"), "return 1 and(all)" },
+	{ S("SEARCH RETURN ALL"), NULL },
+	{ S("SEARCH"), NULL },
+	{ S("SEARCH FOO"), NULL },
+	{ S("SEARCH ALLX"), NULL },
+	{ S("SEARCH ()"), NULL },
+	{ S("SEARCH (ALL"), NULL },
+	{ S("SEARCH NOT"), NULL },
+	{ S("SEARCH OR ALL"), NULL },
+	{ S("SEARCH $"), NULL },
+	{ S("SEARCH ALL  ALL"), NULL },
+};
+
+static void check_row(size_t i)
+{
+	_cleanup_arena_ struct arena arena = { 0 };
+	_cleanup_buf_ struct buf got = BUF(100000);
+	struct grammar grammar = { .arena = &arena };
+	union arguments arguments;
+	struct slice in = rows[i].in;
+	const struct command_type *type = command_take(&in);
+
+	CHECK(type != NULL, "row %zu: no such command", i);
+	if (!type)
+		return;
+	if (type->parse(&in, &grammar, &arguments) == PARSE_OK)
+		dump(type->name, &arguments, &got);
+	else if (grammar.fault != GRAMMAR_SYNTAX)
+		add(&got, "%s", grammar.fault == GRAMMAR_LIMIT ? "limit" : "charset");
+	else
+		add(&got, "BAD");
+	CHECK(slice_equal(buf_slice(&got), slice_str(rows[i].want ? rows[i].want : "BAD")), "row %zu: %.*s", i,
+		SLICE_FMT(buf_slice(&got)));
+}
+
+static void test_rows(void)
+{
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		check_row(i);
+}
+
+/* A right command cut anywhere is parsed without a look beyond its end: every cut in memory of its own. */
+static void test_cuts(void)
+{
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		for (size_t n = 0; n < rows[i].in.n; n++) {
+			_cleanup_arena_ struct arena arena = { 0 };
+			struct grammar grammar = { .arena = &arena };
+			union arguments arguments;
+			char *copy = malloc(n ? n : 1);
+
+			memcpy(copy, rows[i].in.p, n);
+
+			struct slice in = slice_from(copy, n);
+			const struct command_type *type = command_take(&in);
+
+			if (type && type->parse(&in, &grammar, &arguments) == PARSE_OK)
+				CHECK(in.n == 0, "row %zu cut at %zu", i, n);
+			free(copy);
+		}
+}
+
+/* Repeat a text n times between two others and expect a fault. */
+static void check_limit(const char *before, const char *middle, size_t n, const char *after, bool ok)
+{
+	_cleanup_arena_ struct arena arena = { 0 };
+	_cleanup_buf_ struct buf text = BUF(1024 * 1024);
+	struct grammar grammar = { .arena = &arena };
+	union arguments arguments;
+
+	add(&text, "%s", before);
+	for (size_t i = 0; i < n; i++)
+		add(&text, "%s", middle);
+	add(&text, "%s", after);
+
+	struct slice in = buf_slice(&text);
+	const struct command_type *type = command_take(&in);
+	enum parse r = type->parse(&in, &grammar, &arguments);
+
+	CHECK((r == PARSE_OK) == ok, "%s %zu times", middle, n);
+	CHECK(ok || grammar.fault == GRAMMAR_LIMIT, "%s %zu times", middle, n);
+}
+
+static void test_limits(void)
+{
+	check_limit("SEARCH ALL", " ALL", LIMIT_SEARCH_KEYS - 2, "", true);
+	check_limit("SEARCH ALL", " ALL", LIMIT_SEARCH_KEYS - 1, "", false);
+	check_limit("SEARCH ", "NOT ", LIMIT_LIST_DEPTH - 1, "ALL", true);
+	check_limit("SEARCH ", "NOT ", LIMIT_LIST_DEPTH, "ALL", false);
+	check_limit("SEARCH ", "(", 30000, "", false);
+	check_limit("SEARCH ", "OR ALL ", 10000, "ALL", false);
+	check_limit("SEARCH SUBJECT \"", "x", 4096, "\"", true);
+	check_limit("SEARCH SUBJECT \"", "x", 4097, "\"", false);
+	check_limit("FETCH 1 (UID", " UID", FETCH_MAX_ITEMS - 1, ")", true);
+	check_limit("FETCH 1 (UID", " UID", FETCH_MAX_ITEMS, ")", false);
+	check_limit("FETCH 1 BODY[1", ".1", FETCH_MAX_NUMBERS - 1, "]", true);
+	check_limit("FETCH 1 BODY[1", ".1", FETCH_MAX_NUMBERS, "]", false);
+	check_limit("FETCH 1 BODY[HEADER.FIELDS (a", " a", FETCH_MAX_NAMES - 1, ")]", true);
+	check_limit("FETCH 1 BODY[HEADER.FIELDS (a", " a", FETCH_MAX_NAMES, ")]", false);
+	check_limit("STORE 1 +FLAGS (a", "x", 254, ")", true);
+	check_limit("STORE 1 +FLAGS (a", "x", 255, ")", false);
+	check_limit("ENABLE", " A", ENABLE_MAX, "", true);
+	check_limit("ENABLE", " A", ENABLE_MAX + 1, "", false);
+}
+
+static const struct {
+	const char *pattern, *name;
+	bool matches;
+} patterns[] = {
+	{ "*", "INBOX", true },
+	{ "%", "INBOX", true },
+	{ "inbox", "INBOX", true },
+	{ "iNb%", "INBOX", true },
+	{ "*box", "INBOX", true },
+	{ "INBOX/*", "INBOX", false },
+	{ "", "INBOX", false },
+	{ "a%", "a/b", false },
+	{ "a*", "a/b", true },
+	{ "%/%", "a/b", true },
+	{ "A/b", "a/b", false },
+	{ "*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false },
+	{ "**%%**", "a/b/c", true },
+};
+
+static void test_list_patterns(void)
+{
+	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+		CHECK(list_matches(slice_str(patterns[i].pattern), slice_str(patterns[i].name), '/') == patterns[i].matches,
+			"row %zu", i);
+}
+
+static const struct {
+	const char *in;
+	int64_t seconds; /* -1: bad */
+	const char *text;
+} dates[] = {
+	{ "\"17-Jul-1996 02:44:25 -0700\"", 837596665, "\"17-Jul-1996 09:44:25 +0000\"" },
+	{ "\" 1-Jan-1970 00:00:00 +0000\"", 0, "\" 1-Jan-1970 00:00:00 +0000\"" },
+	{ "\"29-Feb-2024 23:59:60 +0000\"", 1709251199, "\"29-Feb-2024 23:59:59 +0000\"" },
+	{ "\"30-Feb-2024 00:00:00 +0000\"", -1, NULL },
+	{ "\"1-Jan-1970 00:00:00 +0000\"", -1, NULL },
+	{ "\" 1-Jan-1970 24:00:00 +0000\"", -1, NULL },
+	{ "\" 1-Jan-1970 00:00:00 0000\"", -1, NULL },
+	{ "\" 1-Jan-1970 00:00:00 +0000", -1, NULL },
+	{ " 1-Jan-1970 00:00:00 +0000", -1, NULL },
+	{ "\" 1-Jax-1970 00:00:00 +0000\"", -1, NULL },
+};
+
+static void test_dates(void)
+{
+	char text[DATE_TIME_TEXT_BYTES];
+
+	for (size_t i = 0; i < sizeof dates / sizeof *dates; i++) {
+		struct slice in = slice_str(dates[i].in);
+		int64_t seconds = -1;
+		enum parse r = grammar_date_time(&in, &seconds);
+
+		CHECK((r == PARSE_OK) == (dates[i].text != NULL) && seconds == dates[i].seconds, "row %zu: %lld", i,
+			(long long)seconds);
+		if (!dates[i].text)
+			continue;
+		date_time_format(seconds, text);
+		CHECK(strcmp(text, dates[i].text) == 0, "row %zu: %s", i, text);
+	}
+	date_time_format(INT64_MAX, text);
+	CHECK(strcmp(text, "\"31-Dec-9999 23:59:59 +0000\"") == 0, "%s", text);
+	date_time_format(INT64_MIN, text);
+	CHECK(strcmp(text, "\" 1-Jan-0000 00:00:00 +0000\"") == 0, "%s", text);
+	date_time_format(-1, text);
+	CHECK(strcmp(text, "\"31-Dec-1969 23:59:59 +0000\"") == 0, "%s", text);
+}
+
+static void test_command_names(void)
+{
+	struct slice in = SLICE("uid fetch 1 FLAGS");
+	const struct command_type *type = command_take(&in);
+
+	CHECK(type && strcmp(type->name, "UID FETCH") == 0 && slice_equal(in, SLICE(" 1 FLAGS")), "UID takes the next word");
+	in = SLICE("UID NOOP");
+	CHECK(command_take(&in) == NULL && in.n == 8, "NOOP has no UID form");
+	in = SLICE("FETCHX");
+	CHECK(command_take(&in) == NULL, "a longer word");
+	in = SLICE("");
+	CHECK(command_take(&in) == NULL, "nothing");
+	for (size_t i = 0; command_row(i); i++)
+		CHECK(!!command_row(i)->run == !!command_row(i)->parse && command_row(i)->rfc, "%s", command_row(i)->name);
+}
+
+static const struct unit_test tests[] = {
+	{ "arguments", test_rows },
+	{ "cut anywhere", test_cuts },
+	{ "limits", test_limits },
+	{ "patterns of LIST", test_list_patterns },
+	{ "dates", test_dates },
+	{ "names of commands", test_command_names },
+};
+UNIT_MAIN("imap_grammar", tests)
