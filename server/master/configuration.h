@@ -5,7 +5,7 @@
 
 struct configuration {
 	unsigned references;
-	uint64_t number; /* unique; larger ones are newer */
+	uint64_t number; /* counts up */
 	char *path;      /* absolute, as far as it could be made so; for messages */
 	int memfd;       /* sealed */
 	struct conf *conf;

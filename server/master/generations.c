@@ -64,7 +64,7 @@ struct generation *generation_start(struct master *m, struct configuration *conf
 	struct generation *g = calloc(1, sizeof *g);
 
 	must(g != NULL);
-	g->number = ++m->last_number;
+	g->number = ++m->last_generation;
 	g->configuration = configuration_ref(configuration);
 	g->since_usec = clock_realtime_usec();
 	DL_APPEND(m->generations, g);
@@ -188,6 +188,7 @@ void generation_front_ready(struct generation *g, struct process *front)
 {
 	if (g->state == GENERATION_DRAINING) {
 		tell(front, FRAME_STOP_ACCEPT);
+		front->may_end = true;
 		process_become(front, PROCESS_DRAINING);
 	} else if (g->state == GENERATION_STOPPING) {
 		tell_to_stop(front);

@@ -265,6 +265,7 @@ static void master_free(struct master *m)
 	tickets_done(&m->tickets);
 	logger_done(&m->logger);
 	cleanup_close(&m->status_fd);
+	free(m->status.own);
 	ev_loop_destroy(m->loop);
 	free(m);
 }

@@ -45,7 +45,8 @@ struct master {
 	struct listeners listeners;
 	struct tickets tickets;
 	struct configuration *configuration; /* in force; NULL until the start is complete */
-	uint64_t last_number;                /* of configurations and generations */
+	uint64_t last_number;                /* of configurations */
+	uint64_t last_generation;
 
 	uint64_t supplied_number;            /* of the configuration for which stale processes were dismissed; 0: look again */
 

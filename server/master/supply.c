@@ -157,7 +157,7 @@ void supply_process_gone(struct master *m, struct process *p)
 	uint64_t now_usec = clock_monotonic_usec();
 	char how[80];
 
-	if (p->stopped)
+	if (p->stopped || (p->may_end && p->exit_known && p->exit_status == 0))
 		return;
 	process_describe_exit(p->exit_known, p->exit_status, how);
 	log_line(master_log(m), LOG_PRIORITY_WARNING, "%s[%d] ended unexpectedly: %s", process_name(p->role), (int)p->pid, how);

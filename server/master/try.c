@@ -100,6 +100,8 @@ static bool find_directory(struct try *t, const char *directory)
 		return complain("%s: %m", directory);
 	if (strlen(t->directory) > 3000)
 		return complain("%s: the path is too long", directory);
+	if (strpbrk(t->directory, ",;#%']\n"))
+		return complain("%s: choose a path without , ; # %% ' and ]", directory);
 	if (!has(t, "restante.conf") && !is_empty(t->directory))
 		return complain("%s is neither empty nor made by an earlier --try", directory);
 	return true;
@@ -293,12 +295,12 @@ static bool write_configuration(struct try *t)
 	r = buf_addf(&text,
 		"; Made by restanted --try. Settings may be changed; the file is made anew only if it is missing.\n"
 		"[listen]\nimaps = 127.0.0.1:%u\npop3s = 127.0.0.1:%u\nimap = 127.0.0.1:%u\npop3 = 127.0.0.1:%u\n\n"
-		"[tls]\ncertificate = \"%s/tls/server.pem\", \"%s/tls/server-rsa.pem\"\n"
-		"private-key = \"%s/tls/server.key\", \"%s/tls/server-rsa.key\"\n\n"
-		"[auth]\npam-config-dir = \"%s/pam.d\"\npam-helpers = no\n\n"
-		"[mail]\npath = \"%s/mail/%%u\"\nuser = %u:%u\n\n"
-		"[front]\nuser = %s\nchroot = \"%s/empty\"\n\n"
-		"[control]\nsocket = \"%s/control.sock\"\n",
+		"[tls]\ncertificate = %s/tls/server.pem, %s/tls/server-rsa.pem\n"
+		"private-key = %s/tls/server.key, %s/tls/server-rsa.key\n\n"
+		"[auth]\npam-config-dir = %s/pam.d\npam-helpers = no\n\n"
+		"[mail]\npath = %s/mail/%%u\nuser = %u:%u\n\n"
+		"[front]\nuser = %s\nchroot = %s/empty\n\n"
+		"[control]\nsocket = %s/control.sock\n",
 		t->ports[SERVICE_IMAPS], t->ports[SERVICE_POP3S], t->ports[SERVICE_IMAP], t->ports[SERVICE_POP3], d, d, d, d, d,
 		d, (unsigned)t->mail_uid, (unsigned)t->mail_gid, getpwnam("restante") ? "restante" : "nobody", d, d);
 	if (r < 0)
