@@ -266,14 +266,14 @@ def fail2ban_regex(mode):
 
 
 def test_fail2ban(_):
-    failed = "mail restanted[7]: auth[12]: login failed: user=anna addr=192.0.2.7 service=imaps cause=pam_authenticate: Authentication failure"
+    failed = "mail restanted[7]: auth[12]: login failed: user=anna addr=192.0.2.7 service=imaps cause=authentication: pam_authenticate: Authentication failure"
     clear = "mail restanted[7]: front[12]: clear-text attempt: user=anna addr=2001:db8::7 service=pop3 command=USER"
     rows = [
         ("normal", failed, "192.0.2.7"),
         ("aggressive", failed, "192.0.2.7"),
         ("normal", clear, None),
         ("aggressive", clear, "2001:db8::7"),
-        ("normal", failed.replace("login failed", "login impossible"), None),
+        ("normal", failed.replace("cause=authentication", "cause=unavailable"), None),
         ("normal", failed.replace("user=anna", "user=x\\x20addr\\x3d198.51.100.1"), "192.0.2.7"),
         ("normal", "mail restanted[7]: session[1]: something " + failed, None),
     ]
