@@ -3,6 +3,7 @@
  * becomes the user where the test runs as root, and enters the sandbox everywhere.
  */
 #include "base/clock.h"
+#include "maildir/message/charset.h"
 #include "server/ipc/channel.h"
 #include "server/ipc/line.h"
 #include "server/session/sandbox.h"
@@ -84,12 +85,14 @@ __attribute__((noreturn)) static void be_session(int line_fd, uint64_t linger_us
 	static struct conf conf;
 	static struct status_slot slot;
 	struct status status = { .own = &slot };
+	unsigned missing;
 
 	conf.mail.hierarchy_separator = '/';
 	conf.pop3.uidl_format = "%08Xu%08Xv";
 	conf.session.linger_usec = linger_usec;
 	if (sandbox_compile(&filter) < 0)
 		_exit(99);
+	charset_preload(&missing); /* as main.c does */
 	_exit(session_run(line_fd, &(struct session_settings){ .conf = &conf, .filter = &filter, .hostname = "host", .status = &status }));
 }
 
@@ -445,6 +448,61 @@ static void test_changes_are_told(void)
 	expect_keepalive(&idle, 0);
 	channel_close(&idle);
 	expect_closed(&master, 1);
+	stop(&master);
+	remove_home();
+}
+
+static void write_mail(const char *name, const char *text)
+{
+	char path[200];
+
+	snprintf(path, sizeof path, "%s/cur/%s", mail_path, name);
+
+	FILE *f = fopen(path, "we");
+
+	CU_ASSERT_FATAL(f != NULL);
+	fputs(text, f);
+	fclose(f);
+	run_command("chown %u:%u '%s'", (unsigned)mail_uid, (unsigned)mail_gid, path);
+}
+
+/* Every kind of work on mail, with the fences up: whatever they forbid would end the process, or show as NO. */
+static void test_imap_in_the_sandbox(void)
+{
+	static const struct {
+		const char *command, *want;
+	} rows[] = {
+		{ "a LIST \"\" *", "a OK " },
+		{ "a STATUS INBOX (MESSAGES UIDNEXT)", "a OK " },
+		{ "a SELECT INBOX", "a OK " },
+		{ "a FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[])", "a OK " },
+		{ "a SEARCH CHARSET UTF-8 SUBJECT {6+}\r\n\xe6\x97\xa5\xe6\x9c\xac", "* SEARCH 4 6 7\r\n" },
+		{ "a SEARCH CHARSET UTF-8 BODY {6+}\r\n\xe6\xbc\xa2\xe5\xad\x97", "* SEARCH 6 7\r\n" },
+		{ "a STORE 1:3 +FLAGS (\\Flagged $Label1)", "a OK " },
+		{ "a STORE 3 +FLAGS.SILENT (\\Deleted)", "a OK " },
+		{ "a EXPUNGE", "a OK " },
+		{ "a CLOSE", "a OK " },
+	};
+
+	make_home();
+	write_mail("1800000006.J.h:2,", "Subject: =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=\nContent-Type: text/plain; charset=iso-2022-jp\n\n"
+					"\033$B4A;z\033(B\n");
+	write_mail("1800000007.E.h:2,", "Subject: =?EUC-JP?B?xvzL3A==?=\nContent-Type: text/plain; charset=euc-jp\n\n\xb4\xc1\xbb\xfa\n");
+
+	struct master master = start(60 * USEC_PER_SEC);
+	struct channel channel = adopt(&master, 1, SERVICE_IMAPS);
+
+	expect_verdict(&channel, VERDICT_OK, SLICE(""));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		say(&channel, rows[i].command);
+		say(&channel, "\r\n");
+		await_data(&channel, rows[i].want);
+		say(&channel, "b NOOP\r\n");
+		await_data(&channel, "b OK ");
+	}
+	channel_close(&channel);
+	expect_closed(&master, 1);
+	CU_ASSERT(count_messages() == 6);
 	stop(&master);
 	remove_home();
 }
@@ -884,6 +942,7 @@ static const struct unit_test tests[] = {
 	{ "maildrop lock", test_maildrop_lock },
 	{ "a broken connection deletes nothing", test_broken_connection_deletes_nothing },
 	{ "imap", test_imap },
+	{ "imap in the sandbox", test_imap_in_the_sandbox },
 	{ "changes are told", test_changes_are_told },
 	{ "who and kick", test_who_and_kick },
 	{ "retire", test_retire },
