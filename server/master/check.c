@@ -78,7 +78,7 @@ static size_t print_each_once(struct slice found)
 	return n;
 }
 
-int check_configuration(const char *path)
+int check_file(const char *path)
 {
 	_cleanup_buf_ struct buf found = BUF(OUTPUT_BYTES);
 	struct programs programs;

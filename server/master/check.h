@@ -6,4 +6,4 @@
  * certificates, keys, users and the PAM service. Without any: "FILE: configuration OK".
  * Returns the exit status, 0 or 1. Blocks until the roles have looked.
  */
-int check_configuration(const char *path);
+int check_file(const char *path);

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 		puts("restanted " RESTANTE_VERSION);
 		return 0;
 	case OPTIONS_CHECK:
-		return check_configuration(options.conf_path);
+		return check_file(options.conf_path);
 	case OPTIONS_TRY:
 		return try_serve(options.try_directory);
 	case OPTIONS_SERVE:

@@ -103,7 +103,10 @@ static void misbehave(struct front *f, struct client *c, const char *word)
 	} else if (strcmp(word, "OUT-OF-TURN") == 0) {
 		say(&f->line, FRAME_READY);
 	} else if (strcmp(word, "FLOOD") == 0) {
-		struct frame frame = { .kind = FRAME_LOG, .log = { LOG_PRIORITY_INFO, SLICE("flood") } };
+		char text[500];
+		struct frame frame = { .kind = FRAME_LOG, .log = { LOG_PRIORITY_INFO, slice_from(text, sizeof text) } };
+
+		memset(text, '~', sizeof text);
 
 		for (int i = 0; i < 20000; i++) {
 			struct pollfd ready = { .fd = f->line.fd, .events = POLLOUT };
@@ -176,10 +179,13 @@ static void read_channel(struct client *c)
 	while (channel_next(&c->channel, &frame) == 0) {
 		if (frame.kind == CHANNEL_VERDICT && channel_verdict_parse(frame.payload, &verdict) == 0) {
 			c->relaying = verdict.verdict == VERDICT_OK;
-			if (c->relaying)
+			if (c->relaying) {
 				tell(c->fd, "OK %.*s\n", SLICE_FMT(verdict.text));
-			else
-				tell(c->fd, "NO %d\n", verdict.verdict);
+				continue;
+			}
+			tell(c->fd, "NO %d\n", verdict.verdict);
+			channel_close(&c->channel);
+			return;
 		} else if (frame.kind == CHANNEL_DATA) {
 			tell(c->fd, "%.*s", SLICE_FMT(frame.payload));
 		}
