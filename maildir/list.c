@@ -21,6 +21,7 @@ void list_done(struct list *list)
 	free(list->entries);
 	free(list->bytes);
 	free(list->keys);
+	free(list->starts);
 	*list = (struct list){ 0 };
 }
 
@@ -32,8 +33,12 @@ static void *grow(void *p, size_t count, size_t bytes)
 	return p;
 }
 
-void list_reserve(struct list *list, size_t n)
+void list_reserve(struct list *list, size_t n, size_t bytes)
 {
+	if (bytes > list->bytes_cap) {
+		list->bytes = grow(list->bytes, bytes, 1);
+		list->bytes_cap = bytes;
+	}
 	if (n <= list->cap)
 		return;
 	list->messages = grow(list->messages, n, sizeof *list->messages);
@@ -80,7 +85,7 @@ size_t list_add(struct list *list, uint32_t msg_uid, struct slice base, struct s
 	if (fields.n > 0 && !keep_bytes(list, fields, &entry.fields_at))
 		return SIZE_MAX;
 	if (list->n == list->cap)
-		list_reserve(list, list->cap + list->cap / 4 + LIST_FIRST);
+		list_reserve(list, list->cap + list->cap / 4 + LIST_FIRST, 0);
 	list->messages[list->n] = (struct message){ .msg_uid = msg_uid };
 	list->entries[list->n] = entry;
 	return list->n++;
@@ -161,6 +166,27 @@ static void insert_keys(struct list *list, size_t first)
 	}
 }
 
+/* About two keys to a bucket: a look-up reads one place here and one among the keys. */
+static void find_starts(struct list *list)
+{
+	unsigned bits = 1;
+
+	while (bits < 24 && (size_t)4 << bits <= list->n_keys)
+		bits++;
+	if (bits != list->start_bits) {
+		list->starts = grow(list->starts, ((size_t)1 << bits) + 1, sizeof *list->starts);
+		list->start_bits = bits;
+	}
+
+	uint32_t bucket = 0;
+
+	for (size_t i = 0; i < list->n_keys; i++)
+		while (bucket <= list->keys[i].hash >> (32 - bits))
+			list->starts[bucket++] = (uint32_t)i;
+	while (bucket <= (uint32_t)1 << bits)
+		list->starts[bucket++] = (uint32_t)list->n_keys;
+}
+
 void list_index(struct list *list)
 {
 	size_t first = list->n_keys;
@@ -182,29 +208,7 @@ void list_index(struct list *list)
 		free(spare);
 	}
 	list->n_keys = list->n;
-}
-
-/* Hashes are spread evenly, so their place can be guessed: a few steps instead of seventeen. */
-static size_t first_key(const struct list *list, uint32_t hash)
-{
-	size_t low = 0, high = list->n_keys;
-
-	for (int guesses = 0; low < high; guesses++) {
-		size_t mid = low + (high - low) / 2;
-
-		if (guesses < 8) {
-			uint64_t from = low > 0 ? list->keys[low - 1].hash : 0;
-			uint64_t to = high < list->n_keys ? list->keys[high].hash : UINT32_MAX;
-
-			if (hash >= from && hash <= to && to > from)
-				mid = low + (size_t)((hash - from) * (high - low - 1) / (to - from));
-		}
-		if (list->keys[mid].hash < hash)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	find_starts(list);
 }
 
 ssize_t list_find_base(const struct list *list, struct slice base)
@@ -213,10 +217,15 @@ ssize_t list_find_base(const struct list *list, struct slice base)
 	ssize_t found = -1;
 
 	must(list->n_keys == list->n);
-	for (size_t i = first_key(list, hash); i < list->n_keys && list->keys[i].hash == hash; i++) {
+	if (list->n_keys == 0)
+		return -1;
+
+	uint32_t bucket = hash >> (32 - list->start_bits);
+
+	for (size_t i = list->starts[bucket]; i < list->starts[bucket + 1]; i++) {
 		uint32_t number = list->keys[i].number;
 
-		if (!list->entries[number].orphan && slice_equal(list_base(list, number), base) &&
+		if (list->keys[i].hash == hash && !list->entries[number].orphan && slice_equal(list_base(list, number), base) &&
 			(ssize_t)number > found)
 			found = number;
 	}
@@ -361,6 +370,7 @@ static void renumber_keys(struct list *list, const uint32_t *new_numbers)
 			list->keys[kept++] = (struct list_key){ list->keys[i].hash, number };
 	}
 	list->n_keys = kept;
+	find_starts(list);
 }
 
 void list_remove_if(struct list *list, bool (*gone)(void *arg, size_t number), void *arg)

@@ -39,14 +39,16 @@ struct list {
 	size_t bytes_n, bytes_cap, bytes_dead;
 	struct list_key *keys; /* by hash; those of the last n - n_keys messages are missing until list_index() */
 	size_t n_keys, keys_cap;
+	uint32_t *starts;      /* where in keys[] hashes with the same leading bits begin; 1 << start_bits, and one more */
+	unsigned start_bits;
 	uint8_t hash_key[16];
 };
 
 void list_init(struct list *list);
 void list_done(struct list *list);
 
-/* Make room for so many messages in all. */
-void list_reserve(struct list *list, size_t n);
+/* Make room for so many messages, and bytes of names and fields, in all. */
+void list_reserve(struct list *list, size_t n, size_t bytes);
 
 /*
  * Add a message behind the others; msg_uid is above all of them. It has no flags, and is not shown.

@@ -90,6 +90,11 @@ int store_lock_maildrop(struct store *store)
 	return 0;
 }
 
+char store_hierarchy_separator(const struct store *store)
+{
+	return store->settings.hierarchy_separator;
+}
+
 void store_unlock_maildrop(struct store *store)
 {
 	store->maildrop_locked = false;

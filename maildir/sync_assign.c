@@ -155,7 +155,7 @@ static int add_all_unknown(struct mailbox *mailbox, uint64_t now_usec)
 
 	if (unknown->n > 0)
 		qsort_r(unknown->files, unknown->n, sizeof *unknown->files, compare_files, unknown->names.p);
-	list_reserve(&mailbox->list, mailbox->list.n + unknown->n);
+	list_reserve(&mailbox->list, mailbox->list.n + unknown->n, mailbox->list.bytes_n + unknown->names.n + 1);
 	for (size_t i = 0; r == 0 && i < unknown->n; i++)
 		r = add_unknown(mailbox, i, now_usec);
 	return r;

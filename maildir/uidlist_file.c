@@ -13,7 +13,7 @@
 #define UIDLIST_TEMPORARY_NAME "dovecot-uidlist.tmp"
 #define COURIER_NAME "courierimapuiddb"
 
-enum { RECORD_BYTES_GUESS = 100, RECORDS_WASTE_MIN = 64 };
+enum { RECORD_BYTES_GUESS = 64, RECORDS_WASTE_MIN = 64 };
 
 void uidlist_file_forget(struct mailbox *mailbox)
 {
@@ -121,6 +121,7 @@ static int read_whole(struct mailbox *mailbox, struct slice text)
 	struct reading reading = { .mailbox = mailbox, .known = mailbox->list.n, .version = header.version };
 
 	uidlist->records = 0;
+	list_reserve(&mailbox->list, reading.known + text.n / RECORD_BYTES_GUESS, mailbox->list.bytes_n + text.n);
 
 	ssize_t whole = take_records(&reading, slice_tail(text, (size_t)end + 1));
 
