@@ -57,7 +57,12 @@ $(B)/restante-session: $(call objects,$(ROOMS_session))
 $(B)/restantectl: $(call objects,$(ROOMS_ctl))
 	$(CC) $(OPT) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
 
-$(B)/%.o: %.c Makefile
+# Settings are compiled in: other settings make other objects.
+$(B)/settings: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_ALL)' | cmp -s - $@ || echo '$(CC) $(CFLAGS_ALL)' >$@
+FORCE:
+$(B)/%.o: %.c Makefile $(B)/settings
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
 

@@ -231,6 +231,7 @@ class Server:
         self.notify.bind(self.notify_path)
         self.notify.setblocking(False)
         self.log = open(self.log_path, "ab")
+        self.notifications = []
         args = self.args or [os.path.join(BUILD, "restanted"), "-c", self.config]
         env = {**os.environ, "NOTIFY_SOCKET": self.notify_path, **self.env}
         self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env,

@@ -201,7 +201,8 @@ def test_resumption():
             reused, renewed = resumed(pool, context, session)
             check(reused, "not resumed by an old key", version)
             pool.fronts[-1].line.send("TICKET_KEYS", struct.pack("!H", 80) + new)
-            check(resumed(pool, context, renewed)[0], "the ticket was not renewed", version)
+            if version == ssl.TLSVersion.TLSv1_3:  # Python does not see the new ticket of a resumed TLS 1.2
+                check(resumed(pool, context, renewed)[0], "the ticket was not renewed", version)
             check(not resumed(pool, context, session)[0], "resumed by a key that is gone", version)
             pool.line.send("TICKET_KEYS", struct.pack("!H", 80) + new)
             pool.keys = [new]
