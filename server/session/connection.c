@@ -20,8 +20,7 @@
 #include <stdlib.h>
 
 enum {
-	STEP_BUDGET = 200,  /* units; some milliseconds of the most costly ones */
-	READS_AT_ONCE = 4,  /* of up to LIMIT_CHANNEL_DATA_BYTES each, before others have their turn */
+	STEP_BUDGET = 200, /* units; some milliseconds of the most costly ones */
 	IN_MAX_BYTES = LIMIT_COMMAND_LINE_BYTES + LIMIT_COMMAND_LITERAL_BYTES + 2 * LIMIT_CHANNEL_DATA_BYTES,
 	RESUME_BELOW_BYTES = LIMIT_OUTPUT_HIGH_WATER_BYTES / 2,
 };
@@ -325,18 +324,18 @@ static void take_frames(struct connection *connection, uint64_t now_usec)
 		connection->wants = ENGINE_STEP;
 }
 
+/* One read: whatever is left makes the channel readable again, and others have their turn. */
 void connection_read(struct connection *connection, uint64_t now_usec)
 {
-	for (int i = 0; i < READS_AT_ONCE && connection->phase != OVER && has_room(connection); i++) {
-		int r = channel_read(&connection->channel);
+	if (connection->phase == OVER || !has_room(connection))
+		return;
 
-		if (r == -EAGAIN)
-			break;
-		if (r < 0)
-			end(connection, r == -EBADMSG ? CLOSE_PROTOCOL : CLOSE_CLIENT_GONE);
-		else
-			take_frames(connection, now_usec);
-	}
+	int r = channel_read(&connection->channel);
+
+	if (r == 0)
+		take_frames(connection, now_usec);
+	else if (r != -EAGAIN)
+		end(connection, r == -EBADMSG ? CLOSE_PROTOCOL : CLOSE_CLIENT_GONE);
 	if (connection->phase == LINGERING && connection->channel.in_eof)
 		end(connection, connection->reason);
 }

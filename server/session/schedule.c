@@ -32,6 +32,7 @@ struct schedule {
 	ev_io watch;         /* of the store's directories */
 	ev_timer settle, poll;
 	bool watch_failed;   /* and was logged */
+	bool one_left;       /* perhaps the last one in IDLE */
 };
 
 static void remove_place(struct place *place)
@@ -44,6 +45,7 @@ static void remove_place(struct place *place)
 	ev_timer_stop(schedule->settings.loop, &place->timer);
 	DL_DELETE(schedule->places, place);
 	schedule->n--;
+	schedule->one_left = true;
 	connection_free(place->connection);
 	free(place);
 	schedule->settings.on_over(schedule->settings.arg, login_id);
@@ -241,8 +243,9 @@ static void on_round(struct ev_loop *loop, ev_prepare *round, int events)
 			run_place(schedule, place);
 		}
 	}
-	if (any_ran)
+	if (any_ran || schedule->one_left)
 		follow_idling(schedule);
+	schedule->one_left = false;
 	DL_FOREACH(schedule->places, place)
 		any_left |= place->is_runnable;
 	if (any_left)

@@ -211,26 +211,23 @@ static void (*const on_frame[FRAME_KIND_COUNT])(struct session *, struct line_fr
 	[FRAME_WHO] = on_who,
 };
 
-/* Take one frame. Returns false if there is none. */
-static bool take_frame(struct session *session)
+/* One frame: whatever is left makes the line readable again, and the connections have their turn. */
+static void take_frame(struct session *session)
 {
 	struct line_frame f;
 	int r = line_receive(&session->line, &f);
 
 	if (r == -EAGAIN)
-		return false;
+		return;
 	if (r < 0) {
 		ev_io_stop(session->loop, &session->line_io);
 		session->line_failed = true;
-		return false;
+		return;
 	}
 	if (on_frame[f.frame.kind])
 		on_frame[f.frame.kind](session, &f);
 	line_frame_done(&f);
-	return true;
 }
-
-enum { FRAMES_AT_ONCE = 16 }; /* then the connections have their turn */
 
 static void on_line(struct ev_loop *loop, ev_io *io, int events)
 {
@@ -239,8 +236,8 @@ static void on_line(struct ev_loop *loop, ev_io *io, int events)
 	(void)loop;
 	if (events & EV_WRITE && line_flush(&session->line) < 0)
 		session->line_failed = true;
-	for (int i = 0; i < FRAMES_AT_ONCE && take_frame(session); i++)
-		;
+	if (events & EV_READ)
+		take_frame(session);
 }
 
 /* Before the loop waits: watch for room if the line has a queue; without a master there is no more to do. */
