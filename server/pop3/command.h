@@ -15,10 +15,10 @@ enum pop3_state { POP3_AUTHORIZATION, POP3_TRANSACTION, POP3_UPDATE };
 
 /* What a run function answers. */
 enum pop3_progress {
-	POP3_DONE,   /* the reply is whole: on to the next command */
-	POP3_YIELD,  /* call again: the budget is used up, or out is at the high-water mark */
-	POP3_RETRY,  /* call again after work->retry_usec */
-	POP3_CLOSE,  /* engine.reason is set */
+	POP3_DONE,  /* the reply is whole: on to the next command */
+	POP3_YIELD, /* call again: the budget is used up, or out is at the high-water mark */
+	POP3_RETRY, /* call again after work->retry_usec */
+	POP3_CLOSE, /* engine.reason is set */
 };
 
 struct pop3;
@@ -26,8 +26,8 @@ struct pop3;
 /* One command in progress, as its run function sees it. */
 struct pop3_run {
 	struct pop3_arguments arguments;
-	bool is_begun;      /* false at the first call */
-	uint32_t next;      /* LIST, UIDL: the next msgno */
+	bool is_begun;         /* false at the first call */
+	uint32_t next;         /* LIST, UIDL: the next msgno */
 	struct reader *reader; /* RETR, TOP */
 	struct reader_range range;
 	struct dot_stuff stuff;
@@ -67,7 +67,8 @@ void pop3_run_done(struct pop3_run *run);
 void pop3_ok(struct pop3 *pop3, struct buf *out, enum pop3_text text);
 void pop3_err(struct pop3 *pop3, struct buf *out, const char *code, enum pop3_text text);
 /* As pop3_ok() with words of the protocol before the text. */
-void pop3_okf(struct pop3 *pop3, struct buf *out, enum pop3_text text, const char *format, ...) _printf_(4, 5);
+void pop3_okf(struct pop3 *pop3, struct buf *out, enum pop3_text text, const char *format, ...)
+	_printf_(4, 5);
 
 /* Append to out what must fit. */
 void pop3_addf(struct buf *out, const char *format, ...) _printf_(2, 3);

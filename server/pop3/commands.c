@@ -34,7 +34,8 @@ static enum pop3_progress run_listing(struct pop3 *pop3, struct buf *out, struct
 /* RFC 1939 section 5, "scan listing". */
 static void add_scan_listing(struct pop3 *pop3, struct buf *out, uint32_t msgno)
 {
-	pop3_addf(out, "%" PRIu32 " %" PRIu64 "\r\n", msgno, maildrop_message(pop3->maildrop, msgno)->octets);
+	pop3_addf(out, "%" PRIu32 " %" PRIu64 "\r\n", msgno,
+		maildrop_message(pop3->maildrop, msgno)->octets);
 }
 
 static enum pop3_progress run_list(struct pop3 *pop3, struct buf *out, struct work *work)
@@ -51,7 +52,8 @@ static enum pop3_progress run_list(struct pop3 *pop3, struct buf *out, struct wo
 /* RFC 1939 section 7, "unique-id listing". */
 static void add_unique_id_listing(struct pop3 *pop3, struct buf *out, uint32_t msgno)
 {
-	pop3_addf(out, "%" PRIu32 " %.*s\r\n", msgno, SLICE_FMT(maildrop_unique_id(pop3->maildrop, msgno)));
+	pop3_addf(out, "%" PRIu32 " %.*s\r\n", msgno,
+		SLICE_FMT(maildrop_unique_id(pop3->maildrop, msgno)));
 }
 
 static enum pop3_progress run_uidl(struct pop3 *pop3, struct buf *out, struct work *work)
@@ -71,7 +73,8 @@ static enum pop3_progress run_uidl(struct pop3 *pop3, struct buf *out, struct wo
 static enum pop3_progress run_stat(struct pop3 *pop3, struct buf *out, struct work *work)
 {
 	(void)work;
-	pop3_addf(out, "+OK %" PRIu32 " %" PRIu64 "\r\n", maildrop_undeleted(pop3->maildrop), maildrop_octets(pop3->maildrop));
+	pop3_addf(out, "+OK %" PRIu32 " %" PRIu64 "\r\n", maildrop_undeleted(pop3->maildrop),
+		maildrop_octets(pop3->maildrop));
 	return POP3_DONE;
 }
 
@@ -109,7 +112,8 @@ static enum pop3_progress run_capa(struct pop3 *pop3, struct buf *out, struct wo
 	(void)work;
 	pop3_ok(pop3, out, TEXT_CAPABILITIES);
 	pop3_addf(out,
-		"TOP\r\nUIDL\r\nUSER\r\nSASL PLAIN\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n"
+		"TOP\r\nUIDL\r\nUSER\r\nSASL "
+		"PLAIN\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n"
 		"UTF8\r\nLANG\r\nIMPLEMENTATION restante-%s\r\n.\r\n",
 		pop3->settings.version);
 	return POP3_DONE;
@@ -169,7 +173,8 @@ static enum pop3_progress run_quit(struct pop3 *pop3, struct buf *out, struct wo
 }
 
 enum {
-	IN_AUTHORIZATION = 1 << POP3_AUTHORIZATION, /* the front runs these; here they come too late */
+	IN_AUTHORIZATION =
+		1 << POP3_AUTHORIZATION, /* the front runs these; here they come too late */
 	IN_TRANSACTION = 1 << POP3_TRANSACTION,
 	/* While QUIT is at work it is the command in progress, and stays so. */
 	IN_ANY = IN_AUTHORIZATION | IN_TRANSACTION,
@@ -184,15 +189,15 @@ static const struct pop3_command commands[] = {
 	{ "TOP", IN_TRANSACTION, pop3_parse_msgno_lines, pop3_run_top }, /* RFC 1939 section 7 */
 	{ "NOOP", IN_TRANSACTION, pop3_parse_none, run_noop },           /* RFC 1939 section 5 */
 	{ "RSET", IN_TRANSACTION, pop3_parse_none, run_rset },           /* RFC 1939 section 5 */
-	{ "QUIT", IN_ANY, pop3_parse_none, run_quit },                   /* RFC 1939 sections 5 and 6 */
-	{ "CAPA", IN_ANY, pop3_parse_none, run_capa },                   /* RFC 2449 section 5 */
-	{ "UTF8", IN_ANY, pop3_parse_none, run_utf8 },                   /* RFC 6856 section 2 */
-	{ "LANG", IN_ANY, pop3_parse_language, run_lang },               /* RFC 6856 section 3 */
-	{ "USER", IN_AUTHORIZATION, pop3_parse_any, NULL },              /* RFC 1939 section 7 */
-	{ "PASS", IN_AUTHORIZATION, pop3_parse_any, NULL },              /* RFC 1939 section 7 */
-	{ "APOP", IN_AUTHORIZATION, pop3_parse_any, NULL },              /* RFC 1939 section 7 */
-	{ "AUTH", IN_AUTHORIZATION, pop3_parse_any, NULL },              /* RFC 5034 section 4 */
-	{ "STLS", IN_AUTHORIZATION, pop3_parse_any, NULL },              /* RFC 2595 section 4 */
+	{ "QUIT", IN_ANY, pop3_parse_none, run_quit },      /* RFC 1939 sections 5 and 6 */
+	{ "CAPA", IN_ANY, pop3_parse_none, run_capa },      /* RFC 2449 section 5 */
+	{ "UTF8", IN_ANY, pop3_parse_none, run_utf8 },      /* RFC 6856 section 2 */
+	{ "LANG", IN_ANY, pop3_parse_language, run_lang },  /* RFC 6856 section 3 */
+	{ "USER", IN_AUTHORIZATION, pop3_parse_any, NULL }, /* RFC 1939 section 7 */
+	{ "PASS", IN_AUTHORIZATION, pop3_parse_any, NULL }, /* RFC 1939 section 7 */
+	{ "APOP", IN_AUTHORIZATION, pop3_parse_any, NULL }, /* RFC 1939 section 7 */
+	{ "AUTH", IN_AUTHORIZATION, pop3_parse_any, NULL }, /* RFC 5034 section 4 */
+	{ "STLS", IN_AUTHORIZATION, pop3_parse_any, NULL }, /* RFC 2595 section 4 */
 };
 
 const struct pop3_command *pop3_command_find(struct slice keyword)

@@ -85,14 +85,16 @@ enum parse pop3_parse_msgno(struct slice in, struct pop3_arguments *ret_argument
 
 enum parse pop3_parse_optional_msgno(struct slice in, struct pop3_arguments *ret_arguments)
 {
-	return is_blank(in) ? pop3_parse_none(in, ret_arguments) : pop3_parse_msgno(in, ret_arguments);
+	return is_blank(in) ? pop3_parse_none(in, ret_arguments)
+			    : pop3_parse_msgno(in, ret_arguments);
 }
 
 enum parse pop3_parse_msgno_lines(struct slice in, struct pop3_arguments *ret_arguments)
 {
 	struct pop3_arguments arguments = { .has_msgno = true };
 
-	if (!take_msgno(&in, &arguments.msgno) || !take_number(&in, &arguments.lines) || !is_blank(in))
+	if (!take_msgno(&in, &arguments.msgno) || !take_number(&in, &arguments.lines) ||
+		!is_blank(in))
 		return PARSE_BAD;
 	*ret_arguments = arguments;
 	return PARSE_OK;

@@ -12,7 +12,8 @@ static enum pop3_line_result wait_for_end(struct pop3_line *state, struct buf *i
 	return state->skipped_bytes > POP3_LINE_FLOOD_BYTES ? POP3_LINE_FLOOD : POP3_LINE_MORE;
 }
 
-enum pop3_line_result pop3_line_next(struct pop3_line *state, struct buf *in, struct slice *ret_line)
+enum pop3_line_result pop3_line_next(
+	struct pop3_line *state, struct buf *in, struct slice *ret_line)
 {
 	ssize_t end = slice_find(buf_slice(in), '\n');
 

@@ -30,7 +30,7 @@ struct maildrop {
 	uint32_t n_undeleted;
 	uint64_t octets; /* of those */
 
-	struct buf unique_ids; /* one after the other */
+	struct buf unique_ids;    /* one after the other */
 	uint32_t *unique_id_ends; /* NULL: not begun */
 	uint32_t n_unique_ids;
 
@@ -111,17 +111,20 @@ static int load_sizes(struct maildrop *maildrop, struct work *work)
 		if (!take_item(work, maildrop->n_sized))
 			return -EINPROGRESS;
 
-		int r = mailbox_rfc822_size(maildrop->mailbox, message->msg_uid, work, &message->octets);
+		int r = mailbox_rfc822_size(
+			maildrop->mailbox, message->msg_uid, work, &message->octets);
 
 		if (r == -EINPROGRESS || r == -EAGAIN)
 			return r;
 		if (r == -ENOENT) {
 			maildrop->n--;
-			memmove(message, message + 1, (maildrop->n - maildrop->n_sized) * sizeof *message);
+			memmove(message, message + 1,
+				(maildrop->n - maildrop->n_sized) * sizeof *message);
 			continue;
 		}
 		if (r < 0)
-			log_line(maildrop->log, LOG_PRIORITY_WARNING, "user=%s: message with UID %" PRIu32 " has no size: %s",
+			log_line(maildrop->log, LOG_PRIORITY_WARNING,
+				"user=%s: message with UID %" PRIu32 " has no size: %s",
 				maildrop->user, message->msg_uid, strerror(-r));
 		maildrop->octets += message->octets;
 		maildrop->n_sized++;
@@ -184,7 +187,8 @@ static void add_unique_id(struct maildrop *maildrop, uint32_t msg_uid, struct ar
 
 	arena_reset(arena);
 	if (mailbox_uidl(maildrop->mailbox, msg_uid, arena, &id) < 0)
-		id = arena_format(arena, "gone-%" PRIu32 "-%" PRIu32, mailbox_uidvalidity(maildrop->mailbox), msg_uid);
+		id = arena_format(arena, "gone-%" PRIu32 "-%" PRIu32,
+			mailbox_uidvalidity(maildrop->mailbox), msg_uid);
 	must(id.n > 0 && id.n <= UNIQUE_ID_MAX_BYTES && buf_add(&maildrop->unique_ids, id) == 0);
 	maildrop->unique_id_ends[maildrop->n_unique_ids++] = (uint32_t)maildrop->unique_ids.n;
 }
@@ -212,7 +216,8 @@ struct slice maildrop_unique_id(const struct maildrop *maildrop, uint32_t msgno)
 
 	uint32_t begin = msgno > 1 ? maildrop->unique_id_ends[msgno - 2] : 0;
 
-	return slice_from(maildrop->unique_ids.p + begin, maildrop->unique_id_ends[msgno - 1] - begin);
+	return slice_from(
+		maildrop->unique_ids.p + begin, maildrop->unique_id_ends[msgno - 1] - begin);
 }
 
 void maildrop_delete(struct maildrop *maildrop, uint32_t msgno)
@@ -272,7 +277,8 @@ static void begin_phase(struct maildrop *maildrop, enum update_phase phase)
 		if (phase == UPDATE_FLAGS ? wants_seen(maildrop, message) : message->is_deleted)
 			maildrop->update_uids[maildrop->n_update++] = message->msg_uid;
 	}
-	qsort(maildrop->update_uids, maildrop->n_update, sizeof *maildrop->update_uids, compare_uids);
+	qsort(maildrop->update_uids, maildrop->n_update, sizeof *maildrop->update_uids,
+		compare_uids);
 	maildrop->phase = phase;
 }
 
@@ -284,19 +290,21 @@ static int set_seen(struct maildrop *maildrop, struct work *work)
 		.flags = FLAG_SEEN,
 		.unchangedsince = UINT64_MAX,
 	};
-	int r = mailbox_store_flags(maildrop->mailbox, maildrop->update_uids, maildrop->n_update, &maildrop->update_done, &change,
-		NULL, work);
+	int r = mailbox_store_flags(maildrop->mailbox, maildrop->update_uids, maildrop->n_update,
+		&maildrop->update_done, &change, NULL, work);
 
 	if (r < 0 && r != -EINPROGRESS && r != -EAGAIN)
-		log_line(maildrop->log, LOG_PRIORITY_WARNING, "user=%s: what was retrieved cannot be marked as seen: %s",
-			maildrop->user, strerror(-r));
+		log_line(maildrop->log, LOG_PRIORITY_WARNING,
+			"user=%s: what was retrieved cannot be marked as seen: %s", maildrop->user,
+			strerror(-r));
 	return r == -EINPROGRESS ? r : 0;
 }
 
 static void note_fault(struct maildrop *maildrop, int r)
 {
 	if (maildrop->update_fault == 0)
-		log_line(maildrop->log, LOG_PRIORITY_ERROR, "user=%s: some deleted messages not removed: %s", maildrop->user,
+		log_line(maildrop->log, LOG_PRIORITY_ERROR,
+			"user=%s: some deleted messages not removed: %s", maildrop->user,
 			strerror(-r));
 	maildrop->update_fault = r;
 }
@@ -304,11 +312,13 @@ static void note_fault(struct maildrop *maildrop, int r)
 static int expunge_deleted(struct maildrop *maildrop, struct work *work)
 {
 	while (maildrop->update_done < maildrop->n_update) {
-		int r = mailbox_expunge(maildrop->mailbox, maildrop->update_uids, maildrop->n_update, &maildrop->update_done, work);
+		int r = mailbox_expunge(maildrop->mailbox, maildrop->update_uids,
+			maildrop->n_update, &maildrop->update_done, work);
 
 		if (r == 0)
 			break;
-		if (r == -EINPROGRESS || (r == -EAGAIN && work->now_usec < maildrop->update_until_usec))
+		if (r == -EINPROGRESS ||
+			(r == -EAGAIN && work->now_usec < maildrop->update_until_usec))
 			return r;
 		note_fault(maildrop, r == -EAGAIN ? -ETIMEDOUT : r);
 		if (r == -EAGAIN)

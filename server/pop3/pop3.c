@@ -198,7 +198,8 @@ static enum engine_wants pop3_step(struct engine *engine, struct engine_io *io)
 		if (work.budget == 0)
 			return ENGINE_STEP;
 
-		enum engine_wants wants = pop3->command ? run_command(pop3, io, &work) : next_command(pop3, io);
+		enum engine_wants wants =
+			pop3->command ? run_command(pop3, io, &work) : next_command(pop3, io);
 
 		if (wants != ENGINE_STEP)
 			return wants;

@@ -33,7 +33,8 @@ static bool open_message(struct pop3 *pop3, struct buf *out)
 		return false;
 	}
 	if (r < 0) {
-		log_line(pop3->settings.log, LOG_PRIORITY_WARNING, "user=%s: cannot open the message with UID %" PRIu32 ": %s",
+		log_line(pop3->settings.log, LOG_PRIORITY_WARNING,
+			"user=%s: cannot open the message with UID %" PRIu32 ": %s",
 			pop3->settings.user, message->msg_uid, strerror(-r));
 		pop3_err(pop3, out, "SYS/TEMP", TEXT_UNREADABLE);
 		return false;
@@ -47,8 +48,10 @@ static bool open_message(struct pop3 *pop3, struct buf *out)
 
 static enum pop3_progress send_fault(struct pop3 *pop3, int r)
 {
-	log_line(pop3->settings.log, LOG_PRIORITY_ERROR, "user=%s: message with UID %" PRIu32 " changed or failed while it was sent: %s",
-		pop3->settings.user, maildrop_message(pop3->maildrop, pop3->run.arguments.msgno)->msg_uid, strerror(-r));
+	log_line(pop3->settings.log, LOG_PRIORITY_ERROR,
+		"user=%s: message with UID %" PRIu32 " changed or failed while it was sent: %s",
+		pop3->settings.user,
+		maildrop_message(pop3->maildrop, pop3->run.arguments.msgno)->msg_uid, strerror(-r));
 	pop3->engine.reason = CLOSE_MAILBOX_FAULT;
 	return POP3_CLOSE;
 }
@@ -67,7 +70,8 @@ enum pop3_progress pop3_run_retr(struct pop3 *pop3, struct buf *out, struct work
 		if (!open_message(pop3, out))
 			return POP3_DONE;
 		run->is_begun = true;
-		pop3_okf(pop3, out, TEXT_MESSAGE, "%" PRIu64, maildrop_message(pop3->maildrop, run->arguments.msgno)->octets);
+		pop3_okf(pop3, out, TEXT_MESSAGE, "%" PRIu64,
+			maildrop_message(pop3->maildrop, run->arguments.msgno)->octets);
 	}
 
 	size_t from = out->n;

@@ -6,8 +6,8 @@
 struct top {
 	uint64_t lines_left; /* of the body */
 	bool in_body;
-	bool in_line;        /* the current line is known not to be empty */
-	bool saw_cr;         /* all there was of the current line is a CR */
+	bool in_line; /* the current line is known not to be empty */
+	bool saw_cr;  /* all there was of the current line is a CR */
 	bool is_done;
 };
 

@@ -63,7 +63,8 @@ void account_free(struct account *account)
 
 bool account_matches(const struct account *account, const struct frame_adopt *adopt)
 {
-	return adopt->user_uid == account->identity.user_uid && slice_equal(adopt->mail_path, slice_str(account->mail_path));
+	return adopt->user_uid == account->identity.user_uid &&
+	       slice_equal(adopt->mail_path, slice_str(account->mail_path));
 }
 
 /* As root a failure ends the session; an ordinary user's session may stay what it is, and refuse. */
@@ -76,17 +77,19 @@ static int become(const struct account *account, const struct log *log, bool *re
 	if (r == 0)
 		return 0;
 	if (is_root) {
-		log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot become uid %u: %s", account->user,
-			(unsigned)account->identity.user_uid, strerror(-r));
+		log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot become uid %u: %s",
+			account->user, (unsigned)account->identity.user_uid, strerror(-r));
 		return EXIT_NOT_PERMITTED;
 	}
 	log_line(log, LOG_PRIORITY_ERROR,
-		"user=%s: their mail belongs to uid %u, and restante runs as uid %u: start it as root to serve other users, or set user in [mail]",
+		"user=%s: their mail belongs to uid %u, and restante runs as uid %u: start it as "
+		"root to serve other users, or set user in [mail]",
 		account->user, (unsigned)account->identity.user_uid, (unsigned)getuid());
 	return 0;
 }
 
-int account_enter(const struct account *account, const struct session_settings *settings, const struct log *log, bool *ret_may_serve)
+int account_enter(const struct account *account, const struct session_settings *settings,
+	const struct log *log, bool *ret_may_serve)
 {
 	int r = become(account, log, ret_may_serve);
 
@@ -95,7 +98,8 @@ int account_enter(const struct account *account, const struct session_settings *
 	if (*ret_may_serve) {
 		r = become_make_directory(account->home, account->mail_path);
 		if (r < 0)
-			log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot make %s: %s", account->user, account->mail_path, strerror(-r));
+			log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot make %s: %s",
+				account->user, account->mail_path, strerror(-r));
 	}
 	r = sandbox_enter(&(struct sandbox_settings){
 		.mail_path = account->mail_path,
@@ -104,7 +108,8 @@ int account_enter(const struct account *account, const struct session_settings *
 		.log = log,
 	});
 	if (r < 0)
-		log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot enter the sandbox: %s", account->user, strerror(-r));
+		log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot enter the sandbox: %s",
+			account->user, strerror(-r));
 	return r < 0 ? EXIT_FAULT : 0;
 }
 
@@ -124,11 +129,13 @@ static const char *remedy(int r)
 	switch (-r) {
 	case EACCES:
 	case EPERM:
-		return "the directory must belong to the user, and the user must be able to pass every directory above it";
+		return "the directory must belong to the user, and the user must be able to pass "
+		       "every directory above it";
 	case ENOENT:
 		return "make the directory above it, or mount what is not mounted";
 	case ENOTDIR:
-		return "a file is in the place of the mail directory: an mbox must be converted first";
+		return "a file is in the place of the mail directory: an mbox must be converted "
+		       "first";
 	case ELOOP:
 		return "cur, new and tmp must be directories, not symbolic links";
 	case ENOSPC:
@@ -141,7 +148,8 @@ static const char *remedy(int r)
 	}
 }
 
-struct store *account_open_store(const struct account *account, const struct session_settings *settings, const struct log *log)
+struct store *account_open_store(const struct account *account,
+	const struct session_settings *settings, const struct log *log)
 {
 	struct store *store;
 	int r = store_open(
@@ -157,7 +165,7 @@ struct store *account_open_store(const struct account *account, const struct ses
 
 	if (r == 0)
 		return store;
-	log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot open the mail in %s: %s: %s", account->user, account->mail_path,
-		strerror(-r), remedy(r));
+	log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot open the mail in %s: %s: %s",
+		account->user, account->mail_path, strerror(-r), remedy(r));
 	return NULL;
 }

@@ -24,8 +24,9 @@ bool account_matches(const struct account *account, const struct frame_adopt *ad
  * Returns 0, or the exit status of a session that must not go on: 70, 77. Everything is logged.
  *         *ret_may_serve: false if, started as an ordinary user, we are not this one: every login is to be refused.
  */
-_must_check_ int account_enter(const struct account *account, const struct session_settings *settings, const struct log *log,
-	bool *ret_may_serve);
+_must_check_ int account_enter(const struct account *account,
+	const struct session_settings *settings, const struct log *log, bool *ret_may_serve);
 
 /* Open the account's mail. Returns NULL, logged with a remedy, if that fails. It refers to account and settings. */
-struct store *account_open_store(const struct account *account, const struct session_settings *settings, const struct log *log);
+struct store *account_open_store(const struct account *account,
+	const struct session_settings *settings, const struct log *log);

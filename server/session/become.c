@@ -41,18 +41,22 @@ static bool has_ids(const struct identity *identity)
 	uid_t real, effective, saved;
 	gid_t real_gid, effective_gid, saved_gid;
 
-	if (getresuid(&real, &effective, &saved) < 0 || getresgid(&real_gid, &effective_gid, &saved_gid) < 0)
+	if (getresuid(&real, &effective, &saved) < 0 ||
+		getresgid(&real_gid, &effective_gid, &saved_gid) < 0)
 		return false;
-	return real == identity->user_uid && effective == identity->user_uid && saved == identity->user_uid &&
-	       real_gid == identity->user_gid && effective_gid == identity->user_gid && saved_gid == identity->user_gid;
+	return real == identity->user_uid && effective == identity->user_uid &&
+	       saved == identity->user_uid && real_gid == identity->user_gid &&
+	       effective_gid == identity->user_gid && saved_gid == identity->user_gid;
 }
 
 /* Try the ways back to root. */
 static bool can_return(const struct identity *identity)
 {
-	if (identity->user_uid != 0 && (setuid(0) == 0 || seteuid(0) == 0 || setresuid(0, 0, 0) == 0))
+	if (identity->user_uid != 0 &&
+		(setuid(0) == 0 || seteuid(0) == 0 || setresuid(0, 0, 0) == 0))
 		return true;
-	return identity->user_gid != 0 && identity->user_uid != 0 && (setgid(0) == 0 || setresgid(0, 0, 0) == 0);
+	return identity->user_gid != 0 && identity->user_uid != 0 &&
+	       (setgid(0) == 0 || setresgid(0, 0, 0) == 0);
 }
 
 static int become_from_root(const struct identity *identity)
@@ -130,7 +134,8 @@ int become_make_directory(const char *home, const char *path)
 	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
 		memcpy(prefix, path, (size_t)(end - path));
 		prefix[end - path] = '\0';
-		if (!is_at_or_beneath(home, prefix) || is_at_or_beneath(prefix, home) || end[1] == '\0' || end[1] == '/')
+		if (!is_at_or_beneath(home, prefix) || is_at_or_beneath(prefix, home) ||
+			end[1] == '\0' || end[1] == '/')
 			continue;
 
 		int r = make_one(prefix);

@@ -21,7 +21,8 @@
 
 enum {
 	STEP_BUDGET = 200, /* units; some milliseconds of the most costly ones */
-	IN_MAX_BYTES = LIMIT_COMMAND_LINE_BYTES + LIMIT_COMMAND_LITERAL_BYTES + 2 * LIMIT_CHANNEL_DATA_BYTES,
+	IN_MAX_BYTES = LIMIT_COMMAND_LINE_BYTES + LIMIT_COMMAND_LITERAL_BYTES +
+		       2 * LIMIT_CHANNEL_DATA_BYTES,
 	RESUME_BELOW_BYTES = LIMIT_OUTPUT_HIGH_WATER_BYTES / 2,
 };
 
@@ -36,20 +37,20 @@ struct connection {
 	const struct connection_host *host;
 	enum phase phase;
 	struct channel channel;
-	struct buf in, out; /* of the dialogue */
-	size_t owed;        /* of a DATA frame, see channel_send_data() */
-	struct engine *engine; /* NULL: not made, or freed already */
+	struct buf in, out;      /* of the dialogue */
+	size_t owed;             /* of a DATA frame, see channel_send_data() */
+	struct engine *engine;   /* NULL: not made, or freed already */
 	enum engine_wants wants; /* of the engine */
 	bool has_maildrop_lock, is_logged_in;
 	bool keepalive_told;
-	enum verdict verdict;  /* while OPENING, once is_decided */
+	enum verdict verdict; /* while OPENING, once is_decided */
 	bool is_decided;
 	enum close_reason reason;
 	uint64_t login_id;
 	enum service service;
-	char *user, *address; /* for logs, escaped */
-	uint64_t retry_at_usec;   /* with ENGINE_RETRY */
-	uint64_t deadline_usec;   /* of the phase; UINT64_MAX: none */
+	char *user, *address;   /* for logs, escaped */
+	uint64_t retry_at_usec; /* with ENGINE_RETRY */
+	uint64_t deadline_usec; /* of the phase; UINT64_MAX: none */
 	uint64_t last_input_usec;
 	uint64_t commands, in_bytes, out_bytes;
 };
@@ -87,7 +88,8 @@ static void enter(struct connection *connection, enum phase phase, uint64_t dead
 	connection->deadline_usec = deadline_usec;
 }
 
-static void wait_for_retry(struct connection *connection, const struct engine_io *io, uint64_t now_usec)
+static void wait_for_retry(
+	struct connection *connection, const struct engine_io *io, uint64_t now_usec)
 {
 	uint64_t wait_usec = io->retry_usec;
 
@@ -125,11 +127,13 @@ static void end(struct connection *connection, enum close_reason reason)
 /* All was sent. Closing now, with bytes of the front's unread, would look like a failure to it. */
 static void linger(struct connection *connection, uint64_t now_usec)
 {
-	enter(connection, connection->channel.in_eof ? OVER : LINGERING, now_usec + linger_timeout_usec);
+	enter(connection, connection->channel.in_eof ? OVER : LINGERING,
+		now_usec + linger_timeout_usec);
 }
 
 /* The engine has said all it will. */
-static void begin_flushing(struct connection *connection, enum close_reason reason, uint64_t now_usec)
+static void begin_flushing(
+	struct connection *connection, enum close_reason reason, uint64_t now_usec)
 {
 	connection->reason = reason;
 	end_engine(connection);
@@ -158,16 +162,19 @@ static void add_verdict_text(const struct connection *connection, struct buf *te
 	static const struct {
 		const char *imap, *pop3;
 	} refusals[VERDICT_COUNT] = {
-		[VERDICT_UNAVAILABLE] = { "[UNAVAILABLE] The mailbox cannot be opened now; try again later",
+		[VERDICT_UNAVAILABLE] = { "[UNAVAILABLE] The mailbox cannot be opened now; try "
+					  "again later",
 			"[SYS/TEMP] The maildrop cannot be opened now; try again later" },
 		[VERDICT_IN_USE] = { "", "[IN-USE] Another POP3 session has the maildrop open" },
 	};
 	bool is_imap = service_is_imap(connection->service);
 
 	if (connection->verdict != VERDICT_OK)
-		must(buf_add_str(text, is_imap ? refusals[connection->verdict].imap : refusals[connection->verdict].pop3) == 0);
+		must(buf_add_str(text, is_imap ? refusals[connection->verdict].imap
+					       : refusals[connection->verdict].pop3) == 0);
 	else if (is_imap)
-		must(buf_addf(text, "[CAPABILITY %.*s] Logged in", SLICE_FMT(imap_capability_text())) == 0);
+		must(buf_addf(text, "[CAPABILITY %.*s] Logged in",
+			     SLICE_FMT(imap_capability_text())) == 0);
 	else
 		add_pop3_success(connection, text);
 }
@@ -176,8 +183,8 @@ static void enter_service(struct connection *connection)
 {
 	connection->is_logged_in = true;
 	connection->wants = ENGINE_STEP;
-	log_line(connection->host->log, LOG_PRIORITY_INFO, "login: user=%s addr=%s service=%s", connection->user,
-		connection->address, service_name(connection->service));
+	log_line(connection->host->log, LOG_PRIORITY_INFO, "login: user=%s addr=%s service=%s",
+		connection->user, connection->address, service_name(connection->service));
 	enter(connection, SERVING, UINT64_MAX);
 }
 
@@ -188,8 +195,9 @@ static void send_verdict(struct connection *connection, uint64_t now_usec)
 
 	add_verdict_text(connection, &text);
 
-	int r = channel_send_verdict(&connection->channel,
-		&(struct channel_verdict){ .verdict = connection->verdict, .text = buf_slice(&text) });
+	int r = channel_send_verdict(
+		&connection->channel, &(struct channel_verdict){ .verdict = connection->verdict,
+					      .text = buf_slice(&text) });
 
 	buf_done(&text);
 	if (r == -EAGAIN)
@@ -208,8 +216,10 @@ static void begin_imap(struct connection *connection)
 {
 	const struct connection_host *host = connection->host;
 
-	connection->engine = imap_new(&(struct imap_settings){
-		.store = host->store, .log = host->log, .user = connection->user, .version = host->version });
+	connection->engine = imap_new(&(struct imap_settings){ .store = host->store,
+		.log = host->log,
+		.user = connection->user,
+		.version = host->version });
 	decide(connection, VERDICT_OK);
 }
 
@@ -218,18 +228,23 @@ static void begin_pop3(struct connection *connection)
 	const struct connection_host *host = connection->host;
 
 	if (store_lock_maildrop(host->store) < 0) {
-		log_line(host->log, LOG_PRIORITY_INFO, "login refused: user=%s addr=%s service=%s: the maildrop is open in another POP3 session",
+		log_line(host->log, LOG_PRIORITY_INFO,
+			"login refused: user=%s addr=%s service=%s: the maildrop is open in "
+			"another POP3 session",
 			connection->user, connection->address, service_name(connection->service));
 		decide(connection, VERDICT_IN_USE);
 		return;
 	}
 	connection->has_maildrop_lock = true;
-	connection->engine = pop3_new(&(struct pop3_settings){
-		.store = host->store, .log = host->log, .user = connection->user, .version = host->version });
+	connection->engine = pop3_new(&(struct pop3_settings){ .store = host->store,
+		.log = host->log,
+		.user = connection->user,
+		.version = host->version });
 	connection->wants = ENGINE_STEP;
 }
 
-struct connection *connection_new(const struct connection_host *host, const struct frame_adopt *adopt, int fd, uint64_t now_usec)
+struct connection *connection_new(const struct connection_host *host,
+	const struct frame_adopt *adopt, int fd, uint64_t now_usec)
 {
 	struct connection *connection = malloc(sizeof *connection);
 
@@ -264,9 +279,11 @@ void connection_free(struct connection *connection)
 		end(connection, CLOSE_CLIENT_GONE);
 	if (connection->is_logged_in)
 		log_line(connection->host->log, LOG_PRIORITY_INFO,
-			"closed: user=%s addr=%s service=%s reason=\"%s\" in=%" PRIu64 " out=%" PRIu64 " commands=%" PRIu64,
+			"closed: user=%s addr=%s service=%s reason=\"%s\" in=%" PRIu64
+			" out=%" PRIu64 " commands=%" PRIu64,
 			connection->user, connection->address, service_name(connection->service),
-			close_reason_text(connection->reason), connection->in_bytes, connection->out_bytes, connection->commands);
+			close_reason_text(connection->reason), connection->in_bytes,
+			connection->out_bytes, connection->commands);
 	channel_close(&connection->channel);
 	buf_done(&connection->in);
 	buf_done(&connection->out);
@@ -282,7 +299,8 @@ int connection_fd(const struct connection *connection)
 
 static bool has_room(const struct connection *connection)
 {
-	return connection->phase >= FLUSHING || buf_room(&connection->in) >= LIMIT_CHANNEL_DATA_BYTES;
+	return connection->phase >= FLUSHING ||
+	       buf_room(&connection->in) >= LIMIT_CHANNEL_DATA_BYTES;
 }
 
 /* Everything the front will ever send has been taken in. */
@@ -318,9 +336,11 @@ static void take_frames(struct connection *connection, uint64_t now_usec)
 		else if (frame.kind == CHANNEL_TIMEOUT)
 			connection_bye(connection, CLOSE_IDLE_TIMEOUT, now_usec);
 		else
-			end(connection, CLOSE_PROTOCOL); /* credentials: the auth worker read them already */
+			end(connection,
+				CLOSE_PROTOCOL); /* credentials: the auth worker read them already */
 	}
-	if (connection->phase == SERVING && connection->wants == ENGINE_INPUT && is_in_over(connection))
+	if (connection->phase == SERVING && connection->wants == ENGINE_INPUT &&
+		is_in_over(connection))
 		connection->wants = ENGINE_STEP;
 }
 
@@ -353,7 +373,8 @@ static void shrink_when_quiet(struct connection *connection)
 
 static bool must_tell_keepalive(const struct connection *connection)
 {
-	return connection->phase == SERVING && connection->engine->idling != connection->keepalive_told;
+	return connection->phase == SERVING &&
+	       connection->engine->idling != connection->keepalive_told;
 }
 
 /* A frame of its own goes only where no DATA frame is open: when out is empty. */
@@ -381,7 +402,8 @@ static void flush(struct connection *connection, uint64_t now_usec)
 	size_t sent = 0;
 
 	if (connection->out.n > 0) {
-		if (channel_send_data(&connection->channel, buf_slice(&connection->out), &connection->owed, &sent) < 0) {
+		if (channel_send_data(&connection->channel, buf_slice(&connection->out),
+			    &connection->owed, &sent) < 0) {
 			end(connection, CLOSE_CLIENT_GONE);
 			return;
 		}
@@ -434,8 +456,10 @@ static void open_step(struct connection *connection, uint64_t now_usec)
 	if (r == -EINPROGRESS)
 		return;
 	if (r < 0)
-		log_line(connection->host->log, LOG_PRIORITY_ERROR, "login refused: user=%s addr=%s service=%s: cannot open the maildrop: %s",
-			connection->user, connection->address, service_name(connection->service), strerror(-r));
+		log_line(connection->host->log, LOG_PRIORITY_ERROR,
+			"login refused: user=%s addr=%s service=%s: cannot open the maildrop: %s",
+			connection->user, connection->address, service_name(connection->service),
+			strerror(-r));
 	decide(connection, r < 0 ? VERDICT_UNAVAILABLE : VERDICT_OK);
 	send_verdict(connection, now_usec);
 }
@@ -460,14 +484,16 @@ static void serve_step(struct connection *connection, uint64_t now_usec)
 static bool can_step(const struct connection *connection)
 {
 	return connection->wants == ENGINE_STEP &&
-	       ((connection->phase == OPENING && !connection->is_decided) || connection->phase == SERVING);
+	       ((connection->phase == OPENING && !connection->is_decided) ||
+		       connection->phase == SERVING);
 }
 
 static void meet_deadline(struct connection *connection, uint64_t now_usec)
 {
 	if (connection->phase == OPENING && !connection->is_decided) {
 		log_line(connection->host->log, LOG_PRIORITY_ERROR,
-			"login refused: user=%s addr=%s service=%s: the maildrop could not be opened in time (a lock held by another program?)",
+			"login refused: user=%s addr=%s service=%s: the maildrop could not be "
+			"opened in time (a lock held by another program?)",
 			connection->user, connection->address, service_name(connection->service));
 		decide(connection, VERDICT_UNAVAILABLE);
 		connection->deadline_usec = now_usec + linger_timeout_usec;
@@ -484,7 +510,8 @@ static uint64_t commands_of(const struct connection *connection)
 
 uint64_t connection_run(struct connection *connection, uint64_t now_usec)
 {
-	uint64_t before = commands_of(connection), until_usec = now_usec + CONNECTION_SLICE_USEC, t = now_usec;
+	uint64_t before = commands_of(connection), until_usec = now_usec + CONNECTION_SLICE_USEC,
+		 t = now_usec;
 
 	if (connection->wants == ENGINE_RETRY && now_usec >= connection->retry_at_usec)
 		connection->wants = ENGINE_STEP;
@@ -533,9 +560,11 @@ struct connection_wants connection_wants(const struct connection *connection)
 	return (struct connection_wants){
 		.over = connection->phase == OVER,
 		.run = can_step(connection),
-		.read = connection->phase != OVER && !connection->channel.in_eof && has_room(connection),
-		.write = (connection->phase == OPENING && connection->is_decided) || connection->out.n > 0 ||
-			connection->phase == FLUSHING || must_tell_keepalive(connection),
+		.read = connection->phase != OVER && !connection->channel.in_eof &&
+			has_room(connection),
+		.write = (connection->phase == OPENING && connection->is_decided) ||
+			 connection->out.n > 0 || connection->phase == FLUSHING ||
+			 must_tell_keepalive(connection),
 		.wake_usec = wake_usec,
 	};
 }
@@ -544,7 +573,9 @@ struct connection_facts connection_facts(const struct connection *connection, ui
 {
 	return (struct connection_facts){
 		.login_id = connection->login_id,
-		.idle_usec = now_usec > connection->last_input_usec ? now_usec - connection->last_input_usec : 0,
+		.idle_usec = now_usec > connection->last_input_usec
+				     ? now_usec - connection->last_input_usec
+				     : 0,
 		.commands = commands_of(connection),
 		.is_idling = connection->phase == SERVING && connection->engine->idling,
 	};

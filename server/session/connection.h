@@ -9,13 +9,17 @@
 #include "server/wire/engine.h"
 
 /*
- *   OPENING ──verdict sent──▶ SERVING ──the engine says close, or bye──▶ FLUSHING ──all sent, CLOSE sent──▶ LINGERING ──▶ OVER
- *      │                         │                                          │                                              ▲
- *      └────────────── the channel broke, its rules were broken, or nothing moved for too long ────────────────────────────┘
+ *   OPENING ──verdict sent──▶ SERVING ──close, or bye──▶ FLUSHING ──CLOSE sent──▶ LINGERING
+ *      │                         │                          │                       │
+ *      └─────────────────────────┴─────────────┬────────────┴───────────────────────┘
+ *                                              ▼
+ *                                            OVER
  *
  * OPENING   a POP3 maildrop is being read, or the verdict does not fit the channel yet
- * FLUSHING  the engine is freed already (so a maildrop's lock is free before the client reads the answer to QUIT)
- * LINGERING what was sent is on its way: wait for the front to close its end
+ * FLUSHING  the engine is freed already (so a maildrop's lock is free before the client reads the
+ *           answer to QUIT); what it put out is being sent
+ * LINGERING everything is on its way: wait for the front to close its end
+ * OVER      from LINGERING; else the channel broke, or its rules were, or nothing moved for too long
  */
 struct connection;
 
@@ -28,10 +32,10 @@ struct connection_host {
 
 /* What the event loop is to do for a connection now. */
 struct connection_wants {
-	bool read, write;      /* watch the channel for these */
-	bool run;              /* it has work: give it a time slice */
-	bool over;             /* free it */
-	uint64_t wake_usec;    /* monotonic: run it then, at the latest; UINT64_MAX: never */
+	bool read, write;   /* watch the channel for these */
+	bool run;           /* it has work: give it a time slice */
+	bool over;          /* free it */
+	uint64_t wake_usec; /* monotonic: run it then, at the latest; UINT64_MAX: never */
 };
 
 /* For `restantectl who`. */
@@ -46,7 +50,8 @@ struct connection_facts {
  * Take a channel over and begin: the first frame that goes out is the verdict.
  * fd   handed over.
  */
-struct connection *connection_new(const struct connection_host *host, const struct frame_adopt *adopt, int fd, uint64_t now_usec);
+struct connection *connection_new(const struct connection_host *host,
+	const struct frame_adopt *adopt, int fd, uint64_t now_usec);
 
 /* Close the channel, release the maildrop, log how it went. The caller has taken the descriptor out of its event loop before. */
 void connection_free(struct connection *connection);

@@ -20,11 +20,18 @@ struct ruleset {
 	uint64_t handled_access_fs, handled_access_net, scoped;
 };
 
-enum { NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1, SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
+enum {
+	NET_BIND_TCP = 1 << 0,
+	NET_CONNECT_TCP = 1 << 1,
+	SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0,
+	SCOPE_SIGNAL = 1 << 1
+};
 
-static const uint64_t reading_and_writing = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
-	LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-	LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_TRUNCATE;
+static const uint64_t reading_and_writing =
+	LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
+	LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+	LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER |
+	LANDLOCK_ACCESS_FS_TRUNCATE;
 
 static const uint64_t all_of_abi_2 = (LANDLOCK_ACCESS_FS_REFER << 1) - 1;
 
@@ -40,7 +47,7 @@ static struct ruleset ruleset_of(int abi)
 {
 	return (struct ruleset){
 		.handled_access_fs = all_of_abi_2 | (abi >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0) |
-			(abi >= 5 ? LANDLOCK_ACCESS_FS_IOCTL_DEV : 0),
+				     (abi >= 5 ? LANDLOCK_ACCESS_FS_IOCTL_DEV : 0),
 		.handled_access_net = abi >= 4 ? NET_BIND_TCP | NET_CONNECT_TCP : 0,
 		.scoped = abi >= 6 ? SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL : 0,
 	};
@@ -73,17 +80,20 @@ int landlock_confine(const char *const *directories, size_t n)
 		return -EOPNOTSUPP;
 
 	struct ruleset ruleset = ruleset_of(abi);
-	_cleanup_close_ int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, ruleset_bytes(abi), 0);
+	_cleanup_close_ int fd =
+		(int)syscall(SYS_landlock_create_ruleset, &ruleset, ruleset_bytes(abi), 0);
 
 	if (fd < 0)
 		return -errno;
 	for (size_t i = 0; i < n; i++) {
-		int r = allow_beneath(fd, directories[i], reading_and_writing & ruleset.handled_access_fs);
+		int r = allow_beneath(
+			fd, directories[i], reading_and_writing & ruleset.handled_access_fs);
 
 		if (r < 0)
 			return r;
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		return -errno;
 	return 0;
 }

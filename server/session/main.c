@@ -45,7 +45,8 @@ static int configure(void *state, struct pool *pool, const struct conf *conf, ui
 		session_pool->charsets = charset_preload(&missing);
 		if (missing > 0)
 			log_line(pool_log(pool), LOG_PRIORITY_WARNING,
-				"libc lacks %u charset converters: searches in mail of those charsets will find less (is gconv-modules-extra installed?)",
+				"libc lacks %u charset converters: searches in mail of those "
+				"charsets will find less (is gconv-modules-extra installed?)",
 				missing);
 	}
 	return 0;
@@ -57,11 +58,11 @@ static int child(void *state, const struct pool_child *pool_child)
 	struct status status = pool_child->status;
 
 	return session_run(pool_child->line_fd, &(struct session_settings){
-		.conf = pool_child->conf,
-		.filter = &session_pool->filter,
-		.hostname = session_pool->hostname,
-		.status = &status,
-	});
+							.conf = pool_child->conf,
+							.filter = &session_pool->filter,
+							.hostname = session_pool->hostname,
+							.status = &status,
+						});
 }
 
 static const struct pool_type session_pool_type = {
@@ -86,6 +87,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	fprintf(stderr, "usage: restante-session --pool FD | -t FILE\nIt is started by restanted; see restanted(8).\n");
+	fprintf(stderr, "usage: restante-session --pool FD | -t FILE\nIt is started by restanted; "
+			"see restanted(8).\n");
 	return 64;
 }

@@ -22,6 +22,7 @@ enum {
 	OPEN_FILES = 4096,
 };
 
+/* clang-format off */
 static const char *const system_calls[] = {
 	/* memory, time, itself */
 	"brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "msync", "futex", "clock_gettime", "gettimeofday", "time",
@@ -45,6 +46,7 @@ static const char *const system_calls[] = {
 #endif
 	NULL,
 };
+/* clang-format on */
 
 int sandbox_compile(struct seccomp_program *ret_program)
 {
@@ -67,7 +69,8 @@ static int limit_resources(void)
 {
 	int r = limit(RLIMIT_CORE, 0); /* a core would hold mail */
 
-	if (r == 0 && !UNDER_SANITIZER) /* which maps its shadow first, and may fork to explain itself */
+	if (r == 0 &&
+		!UNDER_SANITIZER) /* which maps its shadow first, and may fork to explain itself */
 		r = limit(RLIMIT_NPROC, 0);
 	if (r == 0 && !UNDER_SANITIZER)
 		r = limit(RLIMIT_DATA, DATA_BYTES);
@@ -84,8 +87,10 @@ static int confine_files(const struct sandbox_settings *settings)
 	if (r != -EOPNOTSUPP)
 		return r;
 	log_line(settings->log, LOG_PRIORITY_WARNING,
-		"this kernel has no Landlock of version 2 (Linux 5.19; in the lsm= list): sessions are confined by user id and "
-		"seccomp only, and virtual users of the same uid could read each other's mail if a session were taken over");
+		"this kernel has no Landlock of version 2 (Linux 5.19; in the lsm= list): sessions "
+		"are confined by user id and "
+		"seccomp only, and virtual users of the same uid could read each other's mail if a "
+		"session were taken over");
 	return 0;
 }
 

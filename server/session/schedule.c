@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-static const double settle_seconds = 0.02; /* a delivery is several directory events: look once, after the last */
-static const double poll_seconds = 20;     /* where the kernel gives no watch */
+/* A delivery is several directory events: look once, after the last. */
+static const double settle_seconds = 0.02;
+/* Where the kernel gives no watch. */
+static const double poll_seconds = 20;
 
 struct place {
 	struct place *prev, *next;
@@ -31,8 +33,8 @@ struct schedule {
 	ev_idle not_waiting; /* active while somebody has work left: the loop then only looks */
 	ev_io watch;         /* of the store's directories */
 	ev_timer settle, poll;
-	bool watch_failed;   /* and was logged */
-	bool one_left;       /* perhaps the last one in IDLE */
+	bool watch_failed; /* and was logged */
+	bool one_left;     /* perhaps the last one in IDLE */
 };
 
 static void remove_place(struct place *place)
@@ -55,7 +57,8 @@ static void set_events(struct place *place, int events)
 {
 	struct ev_loop *loop = place->schedule->settings.loop;
 
-	if (ev_is_active(&place->io) ? (place->io.events & (EV_READ | EV_WRITE)) == events : events == 0)
+	if (ev_is_active(&place->io) ? (place->io.events & (EV_READ | EV_WRITE)) == events
+				     : events == 0)
 		return;
 	ev_io_stop(loop, &place->io);
 	ev_io_set(&place->io, connection_fd(place->connection), events);
@@ -74,7 +77,8 @@ static void set_timer(struct place *place, uint64_t wake_usec)
 	ev_timer_stop(loop, &place->timer);
 	if (wake_usec == UINT64_MAX)
 		return;
-	ev_timer_set(&place->timer, wake_usec > now_usec ? (double)(wake_usec - now_usec) / USEC_PER_SEC : 0, 0);
+	ev_timer_set(&place->timer,
+		wake_usec > now_usec ? (double)(wake_usec - now_usec) / USEC_PER_SEC : 0, 0);
 	ev_timer_start(loop, &place->timer);
 }
 
@@ -149,7 +153,8 @@ static void start_watching(struct schedule *schedule)
 
 	if (fd >= 0) {
 		ev_timer_stop(loop, &schedule->poll);
-		if (ev_is_active(&schedule->settle) || (ev_is_active(&schedule->watch) && schedule->watch.fd == fd))
+		if (ev_is_active(&schedule->settle) ||
+			(ev_is_active(&schedule->watch) && schedule->watch.fd == fd))
 			return;
 		ev_io_stop(loop, &schedule->watch);
 		ev_io_set(&schedule->watch, fd, EV_READ);
@@ -158,7 +163,8 @@ static void start_watching(struct schedule *schedule)
 	}
 	if (!schedule->watch_failed)
 		log_line(schedule->settings.log, LOG_PRIORITY_WARNING,
-			"cannot watch mail directories: %s; looking every %d s instead (fs.inotify.max_user_instances, max_user_watches)",
+			"cannot watch mail directories: %s; looking every %d s instead "
+			"(fs.inotify.max_user_instances, max_user_watches)",
 			strerror(-fd), (int)poll_seconds);
 	schedule->watch_failed = true;
 	ev_timer_again(loop, &schedule->poll);
@@ -247,7 +253,9 @@ static void on_round(struct ev_loop *loop, ev_prepare *round, int events)
 		follow_idling(schedule);
 	schedule->one_left = false;
 	DL_FOREACH(schedule->places, place)
+	{
 		any_left |= place->is_runnable;
+	}
 	if (any_left)
 		ev_idle_start(loop, &schedule->not_waiting);
 	else
@@ -272,7 +280,8 @@ struct schedule *schedule_new(const struct schedule_settings *settings)
 	ev_io_init(&schedule->watch, on_watch, -1, EV_READ);
 	ev_timer_init(&schedule->settle, on_settled, settle_seconds, 0);
 	ev_timer_init(&schedule->poll, on_poll, poll_seconds, poll_seconds);
-	schedule->round.data = schedule->watch.data = schedule->settle.data = schedule->poll.data = schedule;
+	schedule->round.data = schedule->watch.data = schedule->settle.data = schedule->poll.data =
+		schedule;
 	ev_prepare_start(settings->loop, &schedule->round);
 	return schedule;
 }
@@ -283,7 +292,9 @@ void schedule_free(struct schedule *schedule)
 
 	stop_watching(schedule);
 	DL_FOREACH_SAFE(schedule->places, place, next)
+	{
 		remove_place(place);
+	}
 	ev_prepare_stop(schedule->settings.loop, &schedule->round);
 	ev_idle_stop(schedule->settings.loop, &schedule->not_waiting);
 	free(schedule);
@@ -342,10 +353,13 @@ bool schedule_bye(struct schedule *schedule, uint64_t login_id, enum close_reaso
 	return false;
 }
 
-void schedule_each(struct schedule *schedule, void (*tell)(void *arg, const struct connection *connection), void *arg)
+void schedule_each(struct schedule *schedule,
+	void (*tell)(void *arg, const struct connection *connection), void *arg)
 {
 	struct place *place;
 
 	DL_FOREACH(schedule->places, place)
+	{
 		tell(arg, place->connection);
+	}
 }

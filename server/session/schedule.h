@@ -37,4 +37,5 @@ void schedule_bye_all(struct schedule *schedule, enum close_reason reason);
 bool schedule_bye(struct schedule *schedule, uint64_t login_id, enum close_reason reason);
 
 /* Call tell for each connection. */
-void schedule_each(struct schedule *schedule, void (*tell)(void *arg, const struct connection *connection), void *arg);
+void schedule_each(struct schedule *schedule,
+	void (*tell)(void *arg, const struct connection *connection), void *arg);

@@ -1,11 +1,14 @@
 /*
- *   SPARE ──first ADOPT: becomes the user, enters the sandbox──▶ SERVING ──no connection for linger──▶ RETIRING ──RETIRE_OK──▶ exit
- *     │                                                            │  ▲                                │
- *     │                                                            │  └───────────── ADOPT ────────────┘
- *     └──────────────── STOP, or the line ended ───────────────────┴──▶ STOPPING ──goodbyes sent, or 5 s──▶ exit
+ *   SPARE ──first ADOPT──▶ SERVING ──no connection for linger──▶ RETIRING ──RETIRE_OK──▶ exit
+ *     │                     │    ◀──────────── ADOPT ────────────── │
+ *     └─────────────────────┴── STOP, or the line ended ────────────┘
+ *                                          ▼
+ *                                      STOPPING ──goodbyes sent, or 5 s──▶ exit
  *
- * 1. Nothing of a client is looked at before the sandbox is entered.
- * 2. A session serves one uid and one mail path as long as it lives. The master that asks for another one is wrong: exit.
+ * 1. With the first ADOPT the process becomes the user and enters the sandbox; nothing of a client is
+ *    looked at before that.
+ * 2. A session serves one uid and one mail path as long as it lives. The master that asks for another
+ *    one is wrong: exit.
  */
 #include "server/session/session.h"
 
@@ -35,7 +38,7 @@ struct session {
 	ev_prepare line_flush;
 	ev_timer linger, goodbye;
 	struct schedule *schedule;
-	struct account *account;  /* NULL: a spare */
+	struct account *account; /* NULL: a spare */
 	struct connection_host host;
 	bool may_serve, line_failed;
 	int exit_status;
@@ -82,7 +85,10 @@ static void send_to_master(struct session *session, const struct frame *frame)
 static void start_linger(struct session *session)
 {
 	/* Without a store there is nothing worth keeping: the next login shall find a fresh session. */
-	double seconds = session->host.store ? (double)session->settings->conf->session.linger_usec / USEC_PER_SEC : 0;
+	double seconds =
+		session->host.store
+			? (double)session->settings->conf->session.linger_usec / USEC_PER_SEC
+			: 0;
 
 	ev_timer_stop(session->loop, &session->linger);
 	ev_timer_set(&session->linger, seconds, 0);
@@ -125,12 +131,14 @@ static void on_goodbye_over(struct ev_loop *loop, ev_timer *timer, int events)
 static int settle(struct session *session, const struct frame_adopt *adopt)
 {
 	session->account = account_new(adopt);
-	return account_enter(session->account, session->settings, &session->log, &session->may_serve);
+	return account_enter(
+		session->account, session->settings, &session->log, &session->may_serve);
 }
 
 static void open_store(struct session *session)
 {
-	session->host.store = account_open_store(session->account, session->settings, &session->log);
+	session->host.store =
+		account_open_store(session->account, session->settings, &session->log);
 	schedule_set_store(session->schedule, session->host.store);
 }
 
@@ -140,7 +148,8 @@ static void on_adopt(struct session *session, struct line_frame *f)
 
 	if (session->state == STOPPING) {
 		/* The channel closes with the frame; the front tells the client to come back later. */
-		send_to_master(session, &(struct frame){ .kind = FRAME_CLOSED, .login_id = { adopt->login_id } });
+		send_to_master(session,
+			&(struct frame){ .kind = FRAME_CLOSED, .login_id = { adopt->login_id } });
 		return;
 	}
 	if (!session->account) {
@@ -151,7 +160,8 @@ static void on_adopt(struct session *session, struct line_frame *f)
 			return;
 		}
 	} else if (!account_matches(session->account, adopt)) {
-		log_line(&session->log, LOG_PRIORITY_ERROR, "the session of user=%s was given a connection of another account",
+		log_line(&session->log, LOG_PRIORITY_ERROR,
+			"the session of user=%s was given a connection of another account",
 			session->account->user);
 		finish(session, EXIT_FAULT);
 		return;
@@ -160,8 +170,8 @@ static void on_adopt(struct session *session, struct line_frame *f)
 	ev_timer_stop(session->loop, &session->linger);
 	if (session->may_serve && !session->host.store)
 		open_store(session);
-	schedule_add(session->schedule,
-		connection_new(&session->host, adopt, line_frame_take_fd(f, 0), clock_monotonic_usec()));
+	schedule_add(session->schedule, connection_new(&session->host, adopt,
+						line_frame_take_fd(f, 0), clock_monotonic_usec()));
 }
 
 static void on_retire_ok(struct session *session, struct line_frame *f)
@@ -191,16 +201,19 @@ static void tell_who(void *arg, const struct connection *connection)
 
 	connection_describe(connection, &doing);
 
-	send_to_master(session, &(struct frame){
-		.kind = FRAME_WHO_ENTRY,
-		.who_entry = { facts.login_id, facts.idle_usec, facts.commands, slice_head(buf_slice(&doing), FRAME_TEXT_BYTES) },
-	});
+	send_to_master(
+		session, &(struct frame){
+				 .kind = FRAME_WHO_ENTRY,
+				 .who_entry = { facts.login_id, facts.idle_usec, facts.commands,
+					 slice_head(buf_slice(&doing), FRAME_TEXT_BYTES) },
+			 });
 }
 
 static void on_who(struct session *session, struct line_frame *f)
 {
 	schedule_each(session->schedule, tell_who, session);
-	send_to_master(session, &(struct frame){ .kind = FRAME_WHO_END, .serial = f->frame.serial });
+	send_to_master(
+		session, &(struct frame){ .kind = FRAME_WHO_END, .serial = f->frame.serial });
 }
 
 static void (*const on_frame[FRAME_KIND_COUNT])(struct session *, struct line_frame *) = {
@@ -249,7 +262,8 @@ static void on_line_flush(struct ev_loop *loop, ev_prepare *prepare, int events)
 	(void)events;
 	if (session->line_failed)
 		stop(session);
-	if (!ev_is_active(&session->line_io) || (session->line_io.events & (EV_READ | EV_WRITE)) == want)
+	if (!ev_is_active(&session->line_io) ||
+		(session->line_io.events & (EV_READ | EV_WRITE)) == want)
 		return;
 	ev_io_stop(loop, &session->line_io);
 	ev_io_set(&session->line_io, session->line.fd, want);
@@ -263,7 +277,8 @@ static void start_watchers(struct session *session)
 	ev_io_init(&session->line_io, on_line, session->line.fd, EV_READ);
 	ev_timer_init(&session->linger, on_linger, 0, 0);
 	ev_timer_init(&session->goodbye, on_goodbye_over, goodbye_seconds, 0);
-	session->line_io.data = session->linger.data = session->goodbye.data = session->line_flush.data = session;
+	session->line_io.data = session->linger.data = session->goodbye.data =
+		session->line_flush.data = session;
 	ev_io_start(loop, &session->line_io);
 	session->schedule = schedule_new(&(struct schedule_settings){
 		.loop = loop,

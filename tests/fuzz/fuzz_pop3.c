@@ -49,7 +49,8 @@ static void make_maildir(void)
 	static const char *const directories[] = { "", "cur", "new", "tmp" };
 	char path[200];
 
-	snprintf(root, sizeof root, "%s/restante-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(root, sizeof root, "%s/restante-fuzz-XXXXXX",
+		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	must(mkdtemp(root) != NULL);
 	for (size_t i = 1; i < sizeof directories / sizeof *directories; i++) {
 		snprintf(path, sizeof path, "%s/%s", root, directories[i]);
@@ -60,7 +61,8 @@ static void make_maildir(void)
 
 		FILE *f = fopen(path, "we");
 
-		must(f != NULL && fwrite(files[i].text.p, 1, files[i].text.n, f) == files[i].text.n);
+		must(f != NULL &&
+			fwrite(files[i].text.p, 1, files[i].text.n, f) == files[i].text.n);
 		fclose(f);
 	}
 }
@@ -126,7 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	must(store_open(&settings, NULL, &store) == 0 && store_lock_maildrop(store) == 0);
 
-	struct engine *engine = pop3_new(&(struct pop3_settings){ .store = store, .user = "u", .version = "0" });
+	struct engine *engine =
+		pop3_new(&(struct pop3_settings){ .store = store, .user = "u", .version = "0" });
 
 	talk(engine, input, (mode & 15) * (mode & 15) + 1, (size_t)(mode >> 4) + 1);
 	engine->type->free(engine);

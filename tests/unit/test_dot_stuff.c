@@ -38,7 +38,8 @@ static void stuff_pieces(size_t row, size_t cut1, size_t cut2)
 		CU_ASSERT(dot_stuff_tail(&state, &out, from) == 0);
 	}
 	CU_ASSERT(dot_stuff_end(&state, &out) == 0);
-	CHECK(slice_equal(slice_tail(buf_slice(&out), 5), cases[row].want), "row %zu cut at %zu, %zu", row, cut1, cut2);
+	CHECK(slice_equal(slice_tail(buf_slice(&out), 5), cases[row].want),
+		"row %zu cut at %zu, %zu", row, cut1, cut2);
 }
 
 static void test_every_split(void)

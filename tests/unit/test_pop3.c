@@ -47,7 +47,8 @@ static void make_maildir(void)
 {
 	strcpy(maildir, "/tmp/restante-pop3-XXXXXX");
 	CU_ASSERT_FATAL(mkdtemp(maildir) != NULL);
-	run_command("cp -r tests/wire/pop3_mail/* %s && mkdir %s/tmp && chmod -R u+rwX %s", maildir, maildir, maildir);
+	run_command("cp -r tests/wire/pop3_mail/* %s && mkdir %s/tmp && chmod -R u+rwX %s", maildir,
+		maildir, maildir);
 }
 
 static void remove_maildir(void)
@@ -76,8 +77,11 @@ static unsigned count_messages(void)
 
 static enum engine_wants step(struct dialogue *d)
 {
-	struct engine_io io = {
-		.in = &d->in, .out = &d->out, .in_eof = d->in_eof, .now_usec = 1800000000000000, .budget = d->budget };
+	struct engine_io io = { .in = &d->in,
+		.out = &d->out,
+		.in_eof = d->in_eof,
+		.now_usec = 1800000000000000,
+		.budget = d->budget };
 
 	return d->engine->type->step(d->engine, &io);
 }
@@ -100,7 +104,9 @@ static bool run(struct dialogue *d, struct buf *all)
 
 static struct dialogue dialogue_open(size_t budget)
 {
-	struct dialogue d = { .in = BUF(1024 * 1024), .out = BUF(LIMIT_OUTPUT_BYTES), .budget = budget };
+	struct dialogue d = {
+		.in = BUF(1024 * 1024), .out = BUF(LIMIT_OUTPUT_BYTES), .budget = budget
+	};
 	static const struct store_settings settings = {
 		.path = maildir,
 		.index_path = "/nonexistent",
@@ -113,9 +119,11 @@ static struct dialogue dialogue_open(size_t budget)
 	CU_ASSERT_FATAL(store_open(&settings, &log_to_stderr, &d.store) == 0);
 	CU_ASSERT_FATAL(store_lock_maildrop(d.store) == 0);
 	CU_ASSERT_FATAL(store_lock_maildrop(d.store) == -EBUSY);
-	d.engine = pop3_new(&(struct pop3_settings){ .store = d.store, .log = &log_to_stderr, .user = "bob", .version = "test" });
+	d.engine = pop3_new(&(struct pop3_settings){
+		.store = d.store, .log = &log_to_stderr, .user = "bob", .version = "test" });
 	CU_ASSERT_FATAL(pop3_opened(d.engine, &d.messages, &d.octets) == -EINPROGRESS);
-	for (int i = 0; i < 100000 && pop3_opened(d.engine, &d.messages, &d.octets) == -EINPROGRESS; i++)
+	for (int i = 0; i < 100000 && pop3_opened(d.engine, &d.messages, &d.octets) == -EINPROGRESS;
+		i++)
 		step(&d);
 	CU_ASSERT_FATAL(pop3_opened(d.engine, &d.messages, &d.octets) == 0);
 	CU_ASSERT(d.out.n == 0);
@@ -145,7 +153,8 @@ static bool expect(struct dialogue *d, const char *text, const char *want)
 
 	bool closed = run(d, &all);
 
-	CHECK(slice_equal(buf_slice(&all), slice_str(want)), "to %s came %.*s", text, SLICE_FMT(buf_slice(&all)));
+	CHECK(slice_equal(buf_slice(&all), slice_str(want)), "to %s came %.*s", text,
+		SLICE_FMT(buf_slice(&all)));
 	return closed;
 }
 
@@ -190,12 +199,15 @@ static void feed(struct dialogue *d, struct slice line, enum feeding feeding, st
 		return;
 	}
 	for (size_t i = 0; i < line.n + 2; i++) {
-		CU_ASSERT(buf_add_char(&d->in, i < line.n ? line.p[i] : i == line.n ? '\r' : '\n') == 0);
+		CU_ASSERT(buf_add_char(&d->in, i < line.n    ? line.p[i]
+					       : i == line.n ? '\r'
+							     : '\n') == 0);
 		run(d, all);
 	}
 }
 
-static void run_script(const char *name, const struct script *script, enum feeding feeding, size_t budget)
+static void run_script(
+	const char *name, const struct script *script, enum feeding feeding, size_t budget)
 {
 	_cleanup_buf_ struct buf all = BUF(16 * 1024 * 1024);
 
@@ -218,15 +230,18 @@ static void run_script(const char *name, const struct script *script, enum feedi
 
 		ssize_t end = slice_find_slice(rest, SLICE("\r\n"));
 
-		CHECK(end >= 0, "%s feeding %d budget %zu: nothing came for %.*s", name, feeding, budget, SLICE_FMT(script->lines[i]));
+		CHECK(end >= 0, "%s feeding %d budget %zu: nothing came for %.*s", name, feeding,
+			budget, SLICE_FMT(script->lines[i]));
 		if (end < 0)
 			break;
 		line = slice_take(&rest, (size_t)end);
 		rest = slice_tail(rest, 2);
-		CHECK(matches(script->lines[i], line), "%s feeding %d budget %zu: wanted %.*s, came %.*s", name, feeding, budget,
+		CHECK(matches(script->lines[i], line),
+			"%s feeding %d budget %zu: wanted %.*s, came %.*s", name, feeding, budget,
 			SLICE_FMT(script->lines[i]), SLICE_FMT(line));
 	}
-	CHECK(rest.n == 0, "%s feeding %d budget %zu: also came %.*s", name, feeding, budget, SLICE_FMT(rest));
+	CHECK(rest.n == 0, "%s feeding %d budget %zu: also came %.*s", name, feeding, budget,
+		SLICE_FMT(rest));
 	dialogue_close(&d);
 	remove_maildir();
 }
@@ -271,7 +286,8 @@ static void test_broken_connection_deletes_nothing(void)
 
 	struct dialogue d = dialogue_open(200);
 
-	expect(&d, "DELE 1\r\nDELE 2\r\n", "+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n");
+	expect(&d, "DELE 1\r\nDELE 2\r\n",
+		"+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n");
 	CU_ASSERT(buf_add_str(&d.in, "QUI") == 0);
 	d.in_eof = true;
 	CU_ASSERT(expect(&d, "", ""));
@@ -290,14 +306,16 @@ static void test_quit_deletes_what_is_marked(void)
 	CU_ASSERT(d.messages == 5);
 	d.in_eof = true; /* the client may close its half behind QUIT */
 	CU_ASSERT(expect(&d, "DELE 5\r\nDELE 2\r\nDELE 3\r\nQUIT\r\nNOOP\r\n",
-		"+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n+OK Bye\r\n"));
+		"+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n+OK Marked "
+		"for deletion at QUIT\r\n+OK Bye\r\n"));
 	CU_ASSERT(d.engine->reason == CLOSE_LOGOUT && d.engine->commands == 4);
 	dialogue_close(&d);
 	CU_ASSERT(count_messages() == 2);
 
 	d = dialogue_open(200);
 	CU_ASSERT(d.messages == 2);
-	expect(&d, "UIDL\r\n", "+OK 2 messages follow\r\n1 000000016553f100\r\n2 000000066553f100\r\n.\r\n");
+	expect(&d, "UIDL\r\n",
+		"+OK 2 messages follow\r\n1 000000016553f100\r\n2 000000066553f100\r\n.\r\n");
 	dialogue_close(&d);
 	remove_maildir();
 }
@@ -322,7 +340,8 @@ static void test_retrieved_is_seen_after_quit(void)
 
 	struct dialogue d = dialogue_open(200);
 
-	expect(&d, "RETR 3\r\n", "+OK 35 octets follow\r\nSubject: header only\r\nX-Test: yes\r\n.\r\n");
+	expect(&d, "RETR 3\r\n",
+		"+OK 35 octets follow\r\nSubject: header only\r\nX-Test: yes\r\n.\r\n");
 	expect(&d, "TOP 5 0\r\n", "+OK Top of message follows\r\nSubject: ten lines\r\n\r\n.\r\n");
 	CU_ASSERT(has_file("cur/1700000003.*2,F"));
 	CU_ASSERT(expect(&d, "QUIT\r\n", "+OK Bye\r\n"));
@@ -335,8 +354,9 @@ static void test_retrieved_is_seen_after_quit(void)
 /* Another mail program removes a message meanwhile: numbers, sizes and unique-ids stay. */
 static void test_vanished_message(void)
 {
-	static const char listing[] = "+OK 5 messages follow\r\n1 000000016553f100\r\n2 kept-from-another-server\r\n"
-				      "3 000000036553f100\r\n4 000000066553f100\r\n5 000000076553f100\r\n.\r\n";
+	static const char listing[] =
+		"+OK 5 messages follow\r\n1 000000016553f100\r\n2 kept-from-another-server\r\n"
+		"3 000000036553f100\r\n4 000000066553f100\r\n5 000000076553f100\r\n.\r\n";
 	make_maildir();
 
 	struct dialogue d = dialogue_open(200);
@@ -347,7 +367,8 @@ static void test_vanished_message(void)
 	expect(&d, "UIDL\r\n", listing);
 	expect(&d, "LIST 2\r\n", "+OK 2 73\r\n");
 	expect(&d, "UIDL 2\r\n", "+OK 2 kept-from-another-server\r\n");
-	CU_ASSERT(expect(&d, "DELE 2\r\nQUIT\r\n", "+OK Marked for deletion at QUIT\r\n+OK Bye\r\n"));
+	CU_ASSERT(
+		expect(&d, "DELE 2\r\nQUIT\r\n", "+OK Marked for deletion at QUIT\r\n+OK Bye\r\n"));
 	dialogue_close(&d);
 	CU_ASSERT(count_messages() == 4);
 	remove_maildir();
@@ -403,7 +424,8 @@ static size_t make_large_message(struct buf *want)
 
 	size_t octets = file.n - LARGE_LINES;
 
-	CU_ASSERT(buf_addf(want, "+OK %zu octets follow\r\n", octets) == 0 && buf_add(want, buf_slice(&file)) == 0);
+	CU_ASSERT(buf_addf(want, "+OK %zu octets follow\r\n", octets) == 0 &&
+		  buf_add(want, buf_slice(&file)) == 0);
 	CU_ASSERT(buf_add_str(want, ".\r\n") == 0);
 	return octets;
 }
@@ -423,7 +445,8 @@ static void test_large_message(void)
 	send_line(&d, SLICE("RETR 1"));
 	for (int i = 0; wants != ENGINE_INPUT; i++) {
 		wants = step(&d);
-		CU_ASSERT_FATAL(wants == ENGINE_OUTPUT || wants == ENGINE_STEP || wants == ENGINE_INPUT);
+		CU_ASSERT_FATAL(
+			wants == ENGINE_OUTPUT || wants == ENGINE_STEP || wants == ENGINE_INPUT);
 		CHECK(d.out.n <= LIMIT_OUTPUT_HIGH_WATER_BYTES * 2, "%zu", d.out.n);
 		if (wants != ENGINE_STEP || i % 3 == 2) {
 			CU_ASSERT(buf_add(&got, buf_slice(&d.out)) == 0);
@@ -469,7 +492,8 @@ static void test_shrinking_message(void)
 
 static void test_pipelining(void)
 {
-	_cleanup_buf_ struct buf in = BUF(1024 * 1024), want = BUF(1024 * 1024), got = BUF(1024 * 1024);
+	_cleanup_buf_ struct buf in = BUF(1024 * 1024), want = BUF(1024 * 1024),
+				 got = BUF(1024 * 1024);
 
 	make_maildir();
 
@@ -514,7 +538,8 @@ static void quit_in_vain(void)
 	struct dialogue d = dialogue_open(200);
 
 	run_command("chmod a-w %s/cur %s/new", maildir, maildir);
-	expect(&d, "DELE 1\r\nDELE 2\r\n", "+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n");
+	expect(&d, "DELE 1\r\nDELE 2\r\n",
+		"+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n");
 	CU_ASSERT(expect(&d, "QUIT\r\n", "-ERR [SYS/TEMP] some deleted messages not removed\r\n"));
 	CU_ASSERT(d.engine->reason == CLOSE_LOGOUT);
 	dialogue_close(&d);
@@ -532,12 +557,14 @@ static void test_some_not_removed(void)
 	if (pid == 0) {
 		unsigned before = CU_get_number_of_failures();
 
-		if (geteuid() == 0 && (setresgid(54321, 54321, 54321) < 0 || setresuid(54321, 54321, 54321) < 0))
+		if (geteuid() == 0 &&
+			(setresgid(54321, 54321, 54321) < 0 || setresuid(54321, 54321, 54321) < 0))
 			_exit(2);
 		quit_in_vain();
 		_exit(CU_get_number_of_failures() > before);
 	}
-	CU_ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CU_ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+		  WEXITSTATUS(status) == 0);
 }
 
 static const struct unit_test tests[] = {

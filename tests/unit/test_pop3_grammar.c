@@ -86,7 +86,10 @@ static void test_arguments(void)
 /* Feed in two pieces; write down what came, a letter or line each. */
 static void frame_pieces(struct slice in, size_t cut, struct buf *log)
 {
-	static const char letters[] = { [POP3_LINE_OK] = 'l', [POP3_LINE_TOO_LONG] = 'T', [POP3_LINE_FLOOD] = 'F', [POP3_LINE_MORE] = 'm' };
+	static const char letters[] = { [POP3_LINE_OK] = 'l',
+		[POP3_LINE_TOO_LONG] = 'T',
+		[POP3_LINE_FLOOD] = 'F',
+		[POP3_LINE_MORE] = 'm' };
 	_cleanup_buf_ struct buf input = BUF(1024 * 1024);
 	struct pop3_line state = { 0 };
 	struct slice pieces[] = { slice_head(in, cut), slice_tail(in, cut) };
@@ -96,7 +99,8 @@ static void frame_pieces(struct slice in, size_t cut, struct buf *log)
 		struct slice line = { 0 };
 
 		CU_ASSERT(buf_add(&input, pieces[i]) == 0);
-		while ((r = pop3_line_next(&state, &input, &line)) != POP3_LINE_MORE && r != POP3_LINE_FLOOD) {
+		while ((r = pop3_line_next(&state, &input, &line)) != POP3_LINE_MORE &&
+			r != POP3_LINE_FLOOD) {
 			CU_ASSERT(buf_add_char(log, letters[r]) == 0);
 			if (r == POP3_LINE_OK)
 				CU_ASSERT(buf_addf(log, "<%.*s>", SLICE_FMT(line)) == 0);
@@ -124,7 +128,8 @@ static void test_lines(void)
 			_cleanup_buf_ struct buf log = BUF(1000);
 
 			frame_pieces(rows[i].in, cut, &log);
-			CHECK(slice_equal(buf_slice(&log), rows[i].want), "row %zu cut at %zu: %.*s", i, cut, SLICE_FMT(buf_slice(&log)));
+			CHECK(slice_equal(buf_slice(&log), rows[i].want),
+				"row %zu cut at %zu: %.*s", i, cut, SLICE_FMT(buf_slice(&log)));
 		}
 }
 
@@ -150,7 +155,8 @@ static void test_long_lines(void)
 			_cleanup_buf_ struct buf log = BUF(2000);
 
 			frame_pieces(slice_from(bytes, rows[i].bytes + 5), cut, &log);
-			CHECK(slice_equal(buf_slice(&log), SLICE("Tl<A>")), "row %zu cut at %zu: %.*s", i, cut, SLICE_FMT(buf_slice(&log)));
+			CHECK(slice_equal(buf_slice(&log), SLICE("Tl<A>")),
+				"row %zu cut at %zu: %.*s", i, cut, SLICE_FMT(buf_slice(&log)));
 		}
 		free(bytes);
 	}
@@ -205,10 +211,14 @@ static void test_languages(void)
 		bool want;
 		enum pop3_language language;
 	} rows[] = {
-		{ SLICE("en"), true, POP3_ENGLISH },    { SLICE("EN-gb"), true, POP3_ENGLISH },
-		{ SLICE("ja"), true, POP3_JAPANESE },   { SLICE("ja-JP"), true, POP3_JAPANESE },
-		{ SLICE("*"), true, POP3_ENGLISH },     { SLICE("jav"), false, 0 },
-		{ SLICE("MUL"), false, 0 },             { SLICE(""), false, 0 },
+		{ SLICE("en"), true, POP3_ENGLISH },
+		{ SLICE("EN-gb"), true, POP3_ENGLISH },
+		{ SLICE("ja"), true, POP3_JAPANESE },
+		{ SLICE("ja-JP"), true, POP3_JAPANESE },
+		{ SLICE("*"), true, POP3_ENGLISH },
+		{ SLICE("jav"), false, 0 },
+		{ SLICE("MUL"), false, 0 },
+		{ SLICE(""), false, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -226,7 +236,8 @@ static void test_texts(void)
 		for (enum pop3_text text = 0; text < TEXT_COUNT; text++) {
 			const char *s = pop3_text(language, text);
 
-			CHECK(s && s[0] != '\0' && s[0] != '[' && strlen(s) < 400, "language %d text %d", language, text);
+			CHECK(s && s[0] != '\0' && s[0] != '[' && strlen(s) < 400,
+				"language %d text %d", language, text);
 			for (; s && *s && language == POP3_ENGLISH; s++)
 				CHECK(*s >= ' ' && *s < 0x7f, "text %d", text);
 		}

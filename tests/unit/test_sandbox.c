@@ -24,7 +24,8 @@ static bool has_landlock;
 #define EXPECT(cond)                                                                               \
 	do {                                                                                       \
 		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #cond, errno);\
+			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #cond,       \
+				errno);                                                            \
 			_exit(1);                                                                  \
 		}                                                                                  \
 	} while (0)
@@ -81,7 +82,9 @@ static struct identity test_identity(void)
 {
 	if (geteuid() != 0)
 		return (struct identity){ .user_uid = getuid(), .user_gid = getgid() };
-	return (struct identity){ .user_uid = TEST_UID, .user_gid = TEST_GID, .groups = { OTHER_GID }, .n_groups = 1 };
+	return (struct identity){
+		.user_uid = TEST_UID, .user_gid = TEST_GID, .groups = { OTHER_GID }, .n_groups = 1
+	};
 }
 
 static void check_no_capabilities(void)
@@ -106,7 +109,8 @@ static void become_and_look(void)
 	gid_t gids[3], groups[10];
 
 	EXPECT(become_user(&identity) == 0);
-	EXPECT(getresuid(&uids[0], &uids[1], &uids[2]) == 0 && getresgid(&gids[0], &gids[1], &gids[2]) == 0);
+	EXPECT(getresuid(&uids[0], &uids[1], &uids[2]) == 0 &&
+		getresgid(&gids[0], &gids[1], &gids[2]) == 0);
 	for (int i = 0; i < 3; i++)
 		EXPECT(uids[i] == identity.user_uid && gids[i] == identity.user_gid);
 	check_no_capabilities();
@@ -129,7 +133,8 @@ static void become_somebody_else(void)
 	struct identity identity = { .user_uid = TEST_UID + 1, .user_gid = TEST_GID };
 
 	if (geteuid() == 0)
-		EXPECT(setresgid(TEST_GID, TEST_GID, TEST_GID) == 0 && setresuid(TEST_UID, TEST_UID, TEST_UID) == 0);
+		EXPECT(setresgid(TEST_GID, TEST_GID, TEST_GID) == 0 &&
+			setresuid(TEST_UID, TEST_UID, TEST_UID) == 0);
 	EXPECT(become_user(&identity) == -EPERM);
 	identity.user_uid = getuid();
 	EXPECT(become_user(&identity) == 0);
@@ -160,7 +165,8 @@ static void test_make_directory(void)
 
 	snprintf(path, sizeof path, "%s/spool/example.org/a", root);
 	CU_ASSERT(become_make_directory("", path) == -ENOENT);
-	CU_ASSERT(become_make_directory(home, path) == -ENOENT); /* not under home: only the last step */
+	CU_ASSERT(become_make_directory(home, path) ==
+		  -ENOENT); /* not under home: only the last step */
 	snprintf(path, sizeof path, "%s/spool", root);
 	CU_ASSERT(become_make_directory(home, path) == 0);
 	snprintf(path, sizeof path, "%s/homeless", root);
@@ -176,12 +182,14 @@ static void test_make_directory(void)
 /* The mail of two virtual users: the same uid, and only Landlock between them. */
 static void make_two_maildirs(void)
 {
-	static const char *const directories[] = { "alice", "alice/cur", "alice/new", "bob", "bob/cur", "index" };
+	static const char *const directories[] = { "alice", "alice/cur", "alice/new", "bob",
+		"bob/cur", "index" };
 	struct identity identity = test_identity();
 
 	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
 		CU_ASSERT_FATAL(mkdir(in_root(directories[i]), 0700) == 0);
-		CU_ASSERT_FATAL(chown(in_root(directories[i]), identity.user_uid, identity.user_gid) == 0);
+		CU_ASSERT_FATAL(
+			chown(in_root(directories[i]), identity.user_uid, identity.user_gid) == 0);
 	}
 	for (int i = 0; i < 2; i++) {
 		const char *path = in_root(i ? "bob/cur/1" : "alice/cur/1");
@@ -202,8 +210,10 @@ static void enter_sandbox(void)
 	EXPECT(sandbox_compile(&filter) == 0);
 	EXPECT(become_user(&identity) == 0);
 	EXPECT(can_read(in_root("bob/cur/1"))); /* the uid alone would let us */
-	EXPECT(sandbox_enter(&(struct sandbox_settings){
-		.mail_path = mail, .index_path = index, .filter = &filter, .log = &log_to_stderr }) == 0);
+	EXPECT(sandbox_enter(&(struct sandbox_settings){ .mail_path = mail,
+		       .index_path = index,
+		       .filter = &filter,
+		       .log = &log_to_stderr }) == 0);
 }
 
 static void work_in_own_mail(void)
@@ -214,7 +224,8 @@ static void work_in_own_mail(void)
 	enter_sandbox();
 	EXPECT(can_read(in_root("alice/cur/1")));
 	fd = open(in_root("alice/new/2"), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-	EXPECT(fd >= 0 && write(fd, "x", 1) == 1 && ftruncate(fd, 0) == 0 && fdatasync(fd) == 0 && close(fd) == 0);
+	EXPECT(fd >= 0 && write(fd, "x", 1) == 1 && ftruncate(fd, 0) == 0 && fdatasync(fd) == 0 &&
+		close(fd) == 0);
 	snprintf(to, sizeof to, "%s/alice/cur/2:2,S", root);
 	EXPECT(rename(in_root("alice/new/2"), to) == 0); /* between directories: REFER */
 	EXPECT(link(to, in_root("alice/new/3")) == 0);

@@ -52,7 +52,8 @@ static int count_messages(void)
 	char command[200];
 	int n = -1;
 
-	snprintf(command, sizeof command, "find %s -path '*/[cn][ue][rw]/*' -type f | wc -l", mail_path);
+	snprintf(command, sizeof command, "find %s -path '*/[cn][ue][rw]/*' -type f | wc -l",
+		mail_path);
 
 	FILE *f = popen(command, "r");
 
@@ -70,8 +71,10 @@ static void make_home(void)
 	snprintf(mail_path, sizeof mail_path, "%s/Maildir", home);
 	mail_uid = geteuid() == 0 ? TEST_UID : geteuid();
 	mail_gid = geteuid() == 0 ? TEST_GID : getegid();
-	run_command("mkdir %s && cp -r tests/wire/pop3_mail/* %s && mkdir %s/tmp", mail_path, mail_path, mail_path);
-	run_command("chown -R %u:%u %s && chmod -R u+rwX %s", (unsigned)mail_uid, (unsigned)mail_gid, home, home);
+	run_command("mkdir %s && cp -r tests/wire/pop3_mail/* %s && mkdir %s/tmp", mail_path,
+		mail_path, mail_path);
+	run_command("chown -R %u:%u %s && chmod -R u+rwX %s", (unsigned)mail_uid,
+		(unsigned)mail_gid, home, home);
 }
 
 static void remove_home(void)
@@ -93,7 +96,9 @@ __attribute__((noreturn)) static void be_session(int line_fd, uint64_t linger_us
 	if (sandbox_compile(&filter) < 0)
 		_exit(99);
 	charset_preload(&missing); /* as main.c does */
-	_exit(session_run(line_fd, &(struct session_settings){ .conf = &conf, .filter = &filter, .hostname = "host", .status = &status }));
+	_exit(session_run(line_fd,
+		&(struct session_settings){
+			.conf = &conf, .filter = &filter, .hostname = "host", .status = &status }));
 }
 
 /* Wait for the next frame that is no LOG frame. Returns its kind; FRAME_NONE: end-of-file. */
@@ -269,7 +274,8 @@ static void expect_data(struct channel *channel, const char *want)
 			break;
 		CU_ASSERT(buf_add(&got, frame.payload) == 0);
 	}
-	CHECK(slice_starts_with(buf_slice(&got), slice_str(want)), "wanted %s, came %.*s", want, SLICE_FMT(buf_slice(&got)));
+	CHECK(slice_starts_with(buf_slice(&got), slice_str(want)), "wanted %s, came %.*s", want,
+		SLICE_FMT(buf_slice(&got)));
 }
 
 static void expect_kind(struct channel *channel, enum channel_kind kind)
@@ -315,10 +321,12 @@ static void test_pop3(void)
 	channel_close(&channel);
 	expect_closed(&master, 7);
 	CU_ASSERT(count_messages() == 4);
-	CHECK(slice_find_slice(buf_slice(&master.logs), SLICE("login: user=bob\\x20\\x22x addr=192.0.2.7 service=pop3s\n")) >= 0, "%.*s",
-		SLICE_FMT(buf_slice(&master.logs)));
-	CHECK(slice_find_slice(buf_slice(&master.logs), SLICE("closed: user=bob\\x20\\x22x addr=192.0.2.7 service=pop3s "
-							    "reason=\"logged out\" in=20 out=53 commands=3\n")) >= 0,
+	CHECK(slice_find_slice(buf_slice(&master.logs),
+		      SLICE("login: user=bob\\x20\\x22x addr=192.0.2.7 service=pop3s\n")) >= 0,
+		"%.*s", SLICE_FMT(buf_slice(&master.logs)));
+	CHECK(slice_find_slice(buf_slice(&master.logs),
+		      SLICE("closed: user=bob\\x20\\x22x addr=192.0.2.7 service=pop3s "
+			    "reason=\"logged out\" in=20 out=53 commands=3\n")) >= 0,
 		"%.*s", SLICE_FMT(buf_slice(&master.logs)));
 	stop(&master);
 	remove_home();
@@ -356,7 +364,8 @@ static void test_broken_connection_deletes_nothing(void)
 	struct channel channel = login_pop3(&master, 1);
 
 	say(&channel, "DELE 1\r\nDELE 2\r\n");
-	expect_data(&channel, "+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n");
+	expect_data(
+		&channel, "+OK Marked for deletion at QUIT\r\n+OK Marked for deletion at QUIT\r\n");
 	channel_close(&channel);
 	expect_closed(&master, 1);
 	CU_ASSERT(count_messages() == 5);
@@ -431,8 +440,9 @@ static void test_changes_are_told(void)
 	await_data(&idle, "+ ");
 	expect_keepalive(&idle, 1);
 
-	run_command("echo 'Subject: new' > %s/tmp/1900000001.a.b && chown %u %s/tmp/19* && mv %s/tmp/19* %s/new", mail_path,
-		(unsigned)mail_uid, mail_path, mail_path, mail_path);
+	run_command("echo 'Subject: new' > %s/tmp/1900000001.a.b && chown %u %s/tmp/19* && mv "
+		    "%s/tmp/19* %s/new",
+		mail_path, (unsigned)mail_uid, mail_path, mail_path, mail_path);
 	await_data(&idle, "* 6 EXISTS\r\n");
 
 	struct channel pop3 = adopt(&master, 2, SERVICE_POP3);
@@ -475,9 +485,13 @@ static void test_imap_in_the_sandbox(void)
 		{ "a LIST \"\" *", "a OK " },
 		{ "a STATUS INBOX (MESSAGES UIDNEXT)", "a OK " },
 		{ "a SELECT INBOX", "a OK " },
-		{ "a FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[])", "a OK " },
-		{ "a SEARCH CHARSET UTF-8 SUBJECT {6+}\r\n\xe6\x97\xa5\xe6\x9c\xac", "* SEARCH 4 6 7\r\n" },
-		{ "a SEARCH CHARSET UTF-8 BODY {6+}\r\n\xe6\xbc\xa2\xe5\xad\x97", "* SEARCH 6 7\r\n" },
+		{ "a FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE "
+		  "BODY.PEEK[])",
+			"a OK " },
+		{ "a SEARCH CHARSET UTF-8 SUBJECT {6+}\r\n\xe6\x97\xa5\xe6\x9c\xac",
+			"* SEARCH 4 6 7\r\n" },
+		{ "a SEARCH CHARSET UTF-8 BODY {6+}\r\n\xe6\xbc\xa2\xe5\xad\x97",
+			"* SEARCH 6 7\r\n" },
 		{ "a STORE 1:3 +FLAGS (\\Flagged $Label1)", "a OK " },
 		{ "a STORE 3 +FLAGS.SILENT (\\Deleted)", "a OK " },
 		{ "a EXPUNGE", "a OK " },
@@ -485,9 +499,12 @@ static void test_imap_in_the_sandbox(void)
 	};
 
 	make_home();
-	write_mail("1800000006.J.h:2,", "Subject: =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=\nContent-Type: text/plain; charset=iso-2022-jp\n\n"
-					"\033$B4A;z\033(B\n");
-	write_mail("1800000007.E.h:2,", "Subject: =?EUC-JP?B?xvzL3A==?=\nContent-Type: text/plain; charset=euc-jp\n\n\xb4\xc1\xbb\xfa\n");
+	write_mail("1800000006.J.h:2,",
+		"Subject: =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=\nContent-Type: text/plain; "
+		"charset=iso-2022-jp\n\n"
+		"\033$B4A;z\033(B\n");
+	write_mail("1800000007.E.h:2,", "Subject: =?EUC-JP?B?xvzL3A==?=\nContent-Type: text/plain; "
+					"charset=euc-jp\n\n\xb4\xc1\xbb\xfa\n");
 
 	struct master master = start(60 * USEC_PER_SEC);
 	struct channel channel = adopt(&master, 1, SERVICE_IMAPS);
@@ -627,7 +644,8 @@ static void test_no_mail(void)
 	channel_close(&channel);
 	expect_closed(&master, 1);
 	expect_frame(&master, FRAME_RETIRE); /* at once */
-	CU_ASSERT(slice_find_slice(buf_slice(&master.logs), SLICE("/nonexistent/above/Maildir")) >= 0);
+	CU_ASSERT(slice_find_slice(buf_slice(&master.logs), SLICE("/nonexistent/above/Maildir")) >=
+		  0);
 	tell(&master, &(struct frame){ .kind = FRAME_RETIRE_OK }, NULL);
 	exited_with(reap(&master), 0);
 	remove_home();
@@ -645,7 +663,8 @@ static void test_new_user(void)
 	struct channel channel = adopt(&master, 1, SERVICE_POP3);
 
 	expect_verdict(&channel, VERDICT_OK, SLICE("0 messages, 0 octets"));
-	CU_ASSERT(stat(mail_path, &st) == 0 && st.st_uid == mail_uid && (st.st_mode & 07777) == 0700);
+	CU_ASSERT(
+		stat(mail_path, &st) == 0 && st.st_uid == mail_uid && (st.st_mode & 07777) == 0700);
 	channel_close(&channel);
 	expect_closed(&master, 1);
 	stop(&master);
@@ -667,14 +686,16 @@ static void expect_served(struct channel *good)
 static void test_malformed_frames(void)
 {
 	static const struct slice rows[] = {
-		SLICE("\0\0\0\1x"),            /* no kind */
-		SLICE("\x63\0\0\1x"),          /* an unknown one */
-		SLICE("\2\0\0\0"),             /* DATA without any */
-		SLICE("\2\xff\xff\xff" "x"),   /* DATA beyond its limit */
-		SLICE("\3\0\0\1x"),            /* TIMEOUT with a payload */
-		SLICE("\4\0\0\x0a" "\0\0\0\0\0\0\0\0\0x"), /* VERDICT: not a front's to send */
-		SLICE("\1\0\0\1x"),            /* CREDENTIALS: too late */
-		SLICE("\5\0\0\0"),             /* CLOSE: not a front's to send */
+		SLICE("\0\0\0\1x"),   /* no kind */
+		SLICE("\x63\0\0\1x"), /* an unknown one */
+		SLICE("\2\0\0\0"),    /* DATA without any */
+		SLICE("\2\xff\xff\xff"
+		      "x"),         /* DATA beyond its limit */
+		SLICE("\3\0\0\1x"), /* TIMEOUT with a payload */
+		SLICE("\4\0\0\x0a"
+		      "\0\0\0\0\0\0\0\0\0x"), /* VERDICT: not a front's to send */
+		SLICE("\1\0\0\1x"),           /* CREDENTIALS: too late */
+		SLICE("\5\0\0\0"),            /* CLOSE: not a front's to send */
 	};
 
 	make_home();
@@ -686,13 +707,15 @@ static void test_malformed_frames(void)
 		struct channel bad = adopt(&master, 100 + i, SERVICE_IMAP);
 
 		expect_verdict(&bad, VERDICT_OK, SLICE(""));
-		CHECK(send(bad.fd, rows[i].p, rows[i].n, MSG_NOSIGNAL) == (ssize_t)rows[i].n, "row %zu", i);
+		CHECK(send(bad.fd, rows[i].p, rows[i].n, MSG_NOSIGNAL) == (ssize_t)rows[i].n,
+			"row %zu", i);
 		expect_kind(&bad, CHANNEL_NONE);
 		channel_close(&bad);
 		expect_closed(&master, 100 + i);
 		expect_served(&good);
 	}
-	CU_ASSERT(slice_find_slice(buf_slice(&master.logs), SLICE("reason=\"broken frame from the front\"")) >= 0);
+	CU_ASSERT(slice_find_slice(buf_slice(&master.logs),
+			  SLICE("reason=\"broken frame from the front\"")) >= 0);
 	channel_close(&good);
 	expect_closed(&master, 1);
 	stop(&master);
@@ -704,7 +727,10 @@ static void send_descriptor(int to)
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	char space[CMSG_SPACE(sizeof fd)] __attribute__((aligned(8))) = { 0 };
 	struct iovec iov = { .iov_base = (char[]){ 2, 0, 0, 1, 'x' }, .iov_len = 5 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = space,
+		.msg_controllen = sizeof space };
 	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
 
 	header->cmsg_level = SOL_SOCKET;
@@ -797,8 +823,9 @@ static void test_front_that_stops_reading(void)
 	static char bytes[4 + 60000];
 
 	make_home();
-	run_command("yes 'a line of text' | head -c 5000000 > %s/cur/1800000001.M1P1.host:2,; chown %u %s/cur/18*", mail_path,
-		(unsigned)mail_uid, mail_path);
+	run_command("yes 'a line of text' | head -c 5000000 > %s/cur/1800000001.M1P1.host:2,; "
+		    "chown %u %s/cur/18*",
+		mail_path, (unsigned)mail_uid, mail_path);
 
 	struct master master = start(60 * USEC_PER_SEC);
 	struct channel bad = adopt(&master, 1, SERVICE_POP3);
@@ -816,7 +843,8 @@ static void test_front_that_stops_reading(void)
 	size_t sent = flood(bad.fd, slice_from(bytes, sizeof bytes), 1000);
 
 	CHECK(sent < 4 * 1024 * 1024, "%zu bytes were taken", sent);
-	CHECK(memory_kib(master.pid) - before < 16 * 1024, "grew by %ld KiB", memory_kib(master.pid) - before);
+	CHECK(memory_kib(master.pid) - before < 16 * 1024, "grew by %ld KiB",
+		memory_kib(master.pid) - before);
 	for (int i = 0; i < 3; i++) {
 		say(&good, "1 NOOP\r\n");
 		expect_data(&good, "1 OK NOOP completed\r\n");
@@ -860,12 +888,14 @@ static void test_cleared_nonblock(void)
 	int far_fd;
 
 	make_home();
-	run_command("yes 'a line of text' | head -c 5000000 > %s/cur/1800000001.M1P1.host:2,; chown %u %s/cur/18*", mail_path,
-		(unsigned)mail_uid, mail_path);
+	run_command("yes 'a line of text' | head -c 5000000 > %s/cur/1800000001.M1P1.host:2,; "
+		    "chown %u %s/cur/18*",
+		mail_path, (unsigned)mail_uid, mail_path);
 
 	struct master master = start(60 * USEC_PER_SEC);
 	struct frame frame = adopt_frame(1, SERVICE_POP3);
-	struct channel bad = adopt_with(&master, &frame, &far_fd), good = adopt(&master, 2, SERVICE_IMAP);
+	struct channel bad = adopt_with(&master, &frame, &far_fd),
+		       good = adopt(&master, 2, SERVICE_IMAP);
 
 	CU_ASSERT(fcntl(far_fd, F_SETFL, fcntl(far_fd, F_GETFL) & ~O_NONBLOCK) == 0);
 	expect_verdict(&bad, VERDICT_OK, SLICE("6 messages"));
