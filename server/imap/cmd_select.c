@@ -49,12 +49,12 @@ static void tell_mailbox(struct imap *imap)
 	struct writer *w = &imap->out;
 	uint32_t unseen = first_unseen(imap);
 
-	imap->keywords_told = mailbox_keywords(imap->mailbox);
+	imap->keywords_told = flags_keywords(imap->mailbox);
 	write_raw(w, SLICE("* FLAGS "));
 	flags_write_all(w, imap->mailbox, false);
 	write_raw(w, SLICE("\r\n* OK [PERMANENTFLAGS "));
 	if (imap->read_write)
-		flags_write_all(w, imap->mailbox, imap->keywords_told < LIMIT_KEYWORDS);
+		flags_write_all(w, imap->mailbox, true);
 	else
 		write_raw(w, SLICE("()"));
 	write_raw(w, SLICE("] These stay\r\n"));

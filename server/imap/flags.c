@@ -48,6 +48,15 @@ static void write_keywords(struct writer *w, const struct mailbox *mailbox, uint
 	}
 }
 
+unsigned flags_keywords(const struct mailbox *mailbox)
+{
+	unsigned count = 0;
+
+	for (unsigned n = 0; n < mailbox_keywords(mailbox); n++)
+		count += mailbox_keyword(mailbox, n).n > 0;
+	return count;
+}
+
 void flags_write(struct writer *w, const struct mailbox *mailbox, const struct message *message, bool recent)
 {
 	bool first = true;

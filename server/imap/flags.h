@@ -13,5 +13,10 @@ uint32_t flag_from_name(struct slice name);
 /* Append the names of flags, then of keywords, then \Recent, separated by spaces, in parentheses. */
 void flags_write(struct writer *w, const struct mailbox *mailbox, const struct message *message, bool recent);
 
-/* Append all names a message of the mailbox may carry, in parentheses; with star, "\*" too. */
+/* How many keywords the mailbox has, holes left out: it changes when there is something new to tell. */
+unsigned flags_keywords(const struct mailbox *mailbox);
+
+/*
+ * Append all names a message of the mailbox may carry, in parentheses; with star, "\*" too: new keywords can be made (or are refused
+ * with LIMIT when there are too many). */
 void flags_write_all(struct writer *w, const struct mailbox *mailbox, bool star);

@@ -85,7 +85,7 @@ static enum run tell_flags(struct imap *imap, struct updates *u)
 
 void updates_write_keywords(struct imap *imap)
 {
-	unsigned keywords = mailbox_keywords(imap->mailbox);
+	unsigned keywords = flags_keywords(imap->mailbox);
 
 	if (keywords == imap->keywords_told)
 		return;
@@ -96,7 +96,7 @@ void updates_write_keywords(struct imap *imap)
 	if (!imap->read_write)
 		return;
 	write_raw(&imap->out, SLICE("* OK [PERMANENTFLAGS "));
-	flags_write_all(&imap->out, imap->mailbox, keywords < LIMIT_KEYWORDS);
+	flags_write_all(&imap->out, imap->mailbox, true);
 	write_raw(&imap->out, SLICE("] Keywords were added\r\n"));
 }
 
