@@ -1,7 +1,7 @@
 #include "server/session/account.h"
 
 #include "base/must.h"
-#include "server/session/sandbox.h"
+#include "server/session/user_sandbox.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -101,7 +101,7 @@ int account_enter(const struct account *account, const struct session_settings *
 			log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot make %s: %s",
 				account->user, account->mail_path, strerror(-r));
 	}
-	r = sandbox_enter(&(struct sandbox_settings){
+	r = user_sandbox_enter(&(struct user_sandbox_settings){
 		.mail_path = account->mail_path,
 		.index_path = account->index_path,
 		.filter = settings->filter,

@@ -1,7 +1,7 @@
 /* main.c - restante-session: the pool that forks sessions ahead of demand, with everything loaded that a sandbox would forbid. */
 #include "maildir/message/charset.h"
 #include "server/pool/pool.h"
-#include "server/session/sandbox.h"
+#include "server/session/user_sandbox.h"
 #include "server/session/session.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ static int configure(void *state, struct pool *pool, const struct conf *conf, ui
 	struct session_pool *session_pool = state;
 	struct seccomp_program filter;
 	unsigned missing;
-	int r = sandbox_compile(&filter);
+	int r = user_sandbox_compile(&filter);
 
 	(void)conf;
 	(void)generation;

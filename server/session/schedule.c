@@ -16,7 +16,7 @@ static const double poll_seconds = 20;
 struct place {
 	struct place *prev, *next;
 	struct schedule *schedule;
-	struct connection *connection;
+	struct client *client;
 	ev_io io;
 	ev_timer timer;
 	uint64_t wake_usec; /* what timer is set to; UINT64_MAX: not running */
@@ -40,7 +40,7 @@ struct schedule {
 static void remove_place(struct place *place)
 {
 	struct schedule *schedule = place->schedule;
-	uint64_t login_id = connection_facts(place->connection, 0).login_id;
+	uint64_t login_id = client_facts(place->client, 0).login_id;
 
 	/* Out of the loop before the descriptor is closed: copies of it may live on in the front. */
 	ev_io_stop(schedule->settings.loop, &place->io);
@@ -48,7 +48,7 @@ static void remove_place(struct place *place)
 	DL_DELETE(schedule->places, place);
 	schedule->n--;
 	schedule->one_left = true;
-	connection_free(place->connection);
+	client_free(place->client);
 	free(place);
 	schedule->settings.on_over(schedule->settings.arg, login_id);
 }
@@ -61,7 +61,7 @@ static void set_events(struct place *place, int events)
 				     : events == 0)
 		return;
 	ev_io_stop(loop, &place->io);
-	ev_io_set(&place->io, connection_fd(place->connection), events);
+	ev_io_set(&place->io, client_fd(place->client), events);
 	if (events)
 		ev_io_start(loop, &place->io);
 }
@@ -85,7 +85,7 @@ static void set_timer(struct place *place, uint64_t wake_usec)
 /* Do what a connection wants now. It may be gone afterwards. */
 static void apply(struct place *place)
 {
-	struct connection_wants wants = connection_wants(place->connection);
+	struct client_wants wants = client_wants(place->client);
 
 	if (wants.over) {
 		remove_place(place);
@@ -103,9 +103,9 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
 
 	(void)loop;
 	if (events & EV_READ)
-		connection_read(place->connection, now_usec);
+		client_read(place->client, now_usec);
 	if (events & EV_WRITE)
-		connection_write(place->connection, now_usec);
+		client_write(place->client, now_usec);
 	apply(place);
 }
 
@@ -128,8 +128,8 @@ static void poke_all_but(struct schedule *schedule, const struct place *except)
 	{
 		if (place == except)
 			continue;
-		connection_poke(place->connection);
-		if (connection_wants(place->connection).run)
+		client_poke(place->client);
+		if (client_wants(place->client).run)
 			place->is_runnable = true;
 	}
 }
@@ -184,7 +184,7 @@ static void follow_idling(struct schedule *schedule)
 
 	DL_FOREACH(schedule->places, place)
 	{
-		bool is_idling = connection_facts(place->connection, 0).is_idling;
+		bool is_idling = client_facts(place->client, 0).is_idling;
 
 		any |= is_idling;
 		more |= is_idling && !place->was_idling;
@@ -225,7 +225,7 @@ static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void run_place(struct schedule *schedule, struct place *place)
 {
-	uint64_t commands = connection_run(place->connection, clock_monotonic_usec());
+	uint64_t commands = client_run(place->client, clock_monotonic_usec());
 
 	if (commands > 0)
 		status_add(schedule->settings.status, STATUS_COMMANDS, (int64_t)commands);
@@ -306,15 +306,15 @@ void schedule_set_store(struct schedule *schedule, struct store *store)
 	schedule->seen_changes = store ? store_change_count(store) : 0;
 }
 
-void schedule_add(struct schedule *schedule, struct connection *connection)
+void schedule_add(struct schedule *schedule, struct client *client)
 {
 	struct place *place = calloc(1, sizeof *place);
 
 	must(place != NULL);
 	place->schedule = schedule;
-	place->connection = connection;
+	place->client = client;
 	place->wake_usec = UINT64_MAX;
-	ev_io_init(&place->io, on_channel, connection_fd(connection), EV_READ);
+	ev_io_init(&place->io, on_channel, client_fd(client), EV_READ);
 	ev_timer_init(&place->timer, on_timer, 0, 0);
 	place->io.data = place->timer.data = place;
 	DL_APPEND(schedule->places, place);
@@ -333,7 +333,7 @@ void schedule_bye_all(struct schedule *schedule, enum close_reason reason)
 
 	DL_FOREACH_SAFE(schedule->places, place, next)
 	{
-		connection_bye(place->connection, reason, clock_monotonic_usec());
+		client_bye(place->client, reason, clock_monotonic_usec());
 		apply(place);
 	}
 }
@@ -344,22 +344,22 @@ bool schedule_bye(struct schedule *schedule, uint64_t login_id, enum close_reaso
 
 	DL_FOREACH(schedule->places, place)
 	{
-		if (connection_facts(place->connection, 0).login_id != login_id)
+		if (client_facts(place->client, 0).login_id != login_id)
 			continue;
-		connection_bye(place->connection, reason, clock_monotonic_usec());
+		client_bye(place->client, reason, clock_monotonic_usec());
 		apply(place);
 		return true;
 	}
 	return false;
 }
 
-void schedule_each(struct schedule *schedule,
-	void (*tell)(void *arg, const struct connection *connection), void *arg)
+void schedule_each(
+	struct schedule *schedule, void (*tell)(void *arg, const struct client *client), void *arg)
 {
 	struct place *place;
 
 	DL_FOREACH(schedule->places, place)
 	{
-		tell(arg, place->connection);
+		tell(arg, place->client);
 	}
 }

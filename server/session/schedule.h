@@ -2,7 +2,7 @@
 #pragma once
 
 #include "server/ipc/status.h"
-#include "server/session/connection.h"
+#include "server/session/client.h"
 
 struct ev_loop;
 
@@ -28,7 +28,7 @@ void schedule_free(struct schedule *schedule);
 void schedule_set_store(struct schedule *schedule, struct store *store);
 
 /* Add a connection, handed over. */
-void schedule_add(struct schedule *schedule, struct connection *connection);
+void schedule_add(struct schedule *schedule, struct client *client);
 
 size_t schedule_count(const struct schedule *schedule);
 
@@ -37,5 +37,5 @@ void schedule_bye_all(struct schedule *schedule, enum close_reason reason);
 bool schedule_bye(struct schedule *schedule, uint64_t login_id, enum close_reason reason);
 
 /* Call tell for each connection. */
-void schedule_each(struct schedule *schedule,
-	void (*tell)(void *arg, const struct connection *connection), void *arg);
+void schedule_each(
+	struct schedule *schedule, void (*tell)(void *arg, const struct client *client), void *arg);

@@ -39,7 +39,7 @@ struct session {
 	ev_timer linger, goodbye;
 	struct schedule *schedule;
 	struct account *account; /* NULL: a spare */
-	struct connection_host host;
+	struct client_host host;
 	bool may_serve, line_failed;
 	int exit_status;
 };
@@ -170,8 +170,8 @@ static void on_adopt(struct session *session, struct line_frame *f)
 	ev_timer_stop(session->loop, &session->linger);
 	if (session->may_serve && !session->host.store)
 		open_store(session);
-	schedule_add(session->schedule, connection_new(&session->host, adopt,
-						line_frame_take_fd(f, 0), clock_monotonic_usec()));
+	schedule_add(session->schedule, client_new(&session->host, adopt, line_frame_take_fd(f, 0),
+						clock_monotonic_usec()));
 }
 
 static void on_retire_ok(struct session *session, struct line_frame *f)
@@ -193,13 +193,13 @@ static void on_kick(struct session *session, struct line_frame *f)
 	schedule_bye(session->schedule, f->frame.login_id.login_id, CLOSE_KICKED);
 }
 
-static void tell_who(void *arg, const struct connection *connection)
+static void tell_who(void *arg, const struct client *client)
 {
 	struct session *session = arg;
-	struct connection_facts facts = connection_facts(connection, clock_monotonic_usec());
+	struct client_facts facts = client_facts(client, clock_monotonic_usec());
 	_cleanup_buf_ struct buf doing = BUF(16 * 1024);
 
-	connection_describe(connection, &doing);
+	client_describe(client, &doing);
 
 	send_to_master(
 		session, &(struct frame){

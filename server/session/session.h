@@ -7,7 +7,7 @@
 
 struct session_settings {
 	const struct conf *conf;
-	const struct seccomp_program *filter; /* of sandbox_compile() */
+	const struct seccomp_program *filter; /* of user_sandbox_compile() */
 	const char *hostname;
 	struct status *status;
 };

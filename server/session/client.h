@@ -1,4 +1,4 @@
-/* connection.h - one client's dialogue in a session: the channel on one side, an engine on the other. No event loop in it. */
+/* client.h - one client's dialogue in a session: the channel on one side, an engine on the other. No event loop in it. */
 #pragma once
 
 #include "base/log.h"
@@ -21,17 +21,17 @@
  * LINGERING everything is on its way: wait for the front to close its end
  * OVER      from LINGERING; else the channel broke, or its rules were, or nothing moved for too long
  */
-struct connection;
+struct client;
 
 /* What the session lends to all its connections. Outlives them. */
-struct connection_host {
+struct client_host {
 	struct store *store; /* NULL: it could not be opened; every connection is told so */
 	const struct log *log;
 	const char *version;
 };
 
 /* What the event loop is to do for a connection now. */
-struct connection_wants {
+struct client_wants {
 	bool read, write;   /* watch the channel for these */
 	bool run;           /* it has work: give it a time slice */
 	bool over;          /* free it */
@@ -39,7 +39,7 @@ struct connection_wants {
 };
 
 /* For `restantectl who`. */
-struct connection_facts {
+struct client_facts {
 	uint64_t login_id;
 	uint64_t idle_usec;
 	uint64_t commands;
@@ -50,36 +50,36 @@ struct connection_facts {
  * Take a channel over and begin: the first frame that goes out is the verdict.
  * fd   handed over.
  */
-struct connection *connection_new(const struct connection_host *host,
-	const struct frame_adopt *adopt, int fd, uint64_t now_usec);
+struct client *client_new(
+	const struct client_host *host, const struct frame_adopt *adopt, int fd, uint64_t now_usec);
 
 /* Close the channel, release the maildrop, log how it went. The caller has taken the descriptor out of its event loop before. */
-void connection_free(struct connection *connection);
+void client_free(struct client *client);
 
-int connection_fd(const struct connection *connection);
+int client_fd(const struct client *client);
 
 /* Take in what the front sent. now_usec: monotonic, here and below. */
-void connection_read(struct connection *connection, uint64_t now_usec);
+void client_read(struct client *client, uint64_t now_usec);
 
 /* Send what waits. */
-void connection_write(struct connection *connection, uint64_t now_usec);
+void client_write(struct client *client, uint64_t now_usec);
 
 /*
- * Let the engine work for one time slice (CONNECTION_SLICE_USEC), send what it puts out, and look at what is due.
+ * Let the engine work for one time slice (CLIENT_SLICE_USEC), send what it puts out, and look at what is due.
  * Returns the number of commands run.
  */
-uint64_t connection_run(struct connection *connection, uint64_t now_usec);
+uint64_t client_run(struct client *client, uint64_t now_usec);
 
-enum { CONNECTION_SLICE_USEC = 10000 };
+enum { CLIENT_SLICE_USEC = 10000 };
 
-/* Say that a mailbox may have changed: connection_run() has something to do again. */
-void connection_poke(struct connection *connection);
+/* Say that a mailbox may have changed: client_run() has something to do again. */
+void client_poke(struct client *client);
 
 /* Say goodbye: the client is told, pending work is dropped. */
-void connection_bye(struct connection *connection, enum close_reason reason, uint64_t now_usec);
+void client_bye(struct client *client, enum close_reason reason, uint64_t now_usec);
 
-struct connection_wants connection_wants(const struct connection *connection);
-struct connection_facts connection_facts(const struct connection *connection, uint64_t now_usec);
+struct client_wants client_wants(const struct client *client);
+struct client_facts client_facts(const struct client *client, uint64_t now_usec);
 
 /* Append what the connection is doing. */
-void connection_describe(const struct connection *connection, struct buf *out);
+void client_describe(const struct client *client, struct buf *out);

@@ -3,7 +3,7 @@
  * seccomp (everything else the kernel offers). What is not needed to read and write a Maildir and to talk on descriptors that
  * are open already, or are handed over the line, ends the process.
  */
-#include "server/session/sandbox.h"
+#include "server/session/user_sandbox.h"
 
 #include "server/session/landlock.h"
 
@@ -48,7 +48,7 @@ static const char *const system_calls[] = {
 };
 /* clang-format on */
 
-int sandbox_compile(struct seccomp_program *ret_program)
+int user_sandbox_compile(struct seccomp_program *ret_program)
 {
 	return seccomp_compile(system_calls, SECCOMP_KILL, true, ret_program);
 }
@@ -79,7 +79,7 @@ static int limit_resources(void)
 	return r;
 }
 
-static int confine_files(const struct sandbox_settings *settings)
+static int confine_files(const struct user_sandbox_settings *settings)
 {
 	const char *const directories[] = { settings->mail_path, settings->index_path };
 	int r = landlock_confine(directories, sizeof directories / sizeof *directories);
@@ -94,7 +94,7 @@ static int confine_files(const struct sandbox_settings *settings)
 	return 0;
 }
 
-int sandbox_enter(const struct sandbox_settings *settings)
+int user_sandbox_enter(const struct user_sandbox_settings *settings)
 {
 	int r = limit_resources();
 

@@ -1,7 +1,7 @@
 /* Becoming the user and entering the sandbox are for good; so each test runs in a process of its own. */
 #include "server/session/become.h"
 #include "server/session/landlock.h"
-#include "server/session/sandbox.h"
+#include "server/session/user_sandbox.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -207,10 +207,10 @@ static void enter_sandbox(void)
 
 	snprintf(mail, sizeof mail, "%s/alice", root);
 	snprintf(index, sizeof index, "%s/index", root);
-	EXPECT(sandbox_compile(&filter) == 0);
+	EXPECT(user_sandbox_compile(&filter) == 0);
 	EXPECT(become_user(&identity) == 0);
 	EXPECT(can_read(in_root("bob/cur/1"))); /* the uid alone would let us */
-	EXPECT(sandbox_enter(&(struct sandbox_settings){ .mail_path = mail,
+	EXPECT(user_sandbox_enter(&(struct user_sandbox_settings){ .mail_path = mail,
 		       .index_path = index,
 		       .filter = &filter,
 		       .log = &log_to_stderr }) == 0);
@@ -336,7 +336,7 @@ int main(void)
 	write_file(in_root("of-root"));
 	has_landlock = landlock_abi() >= 2;
 
-	int status = unit_run("sandbox", tests, sizeof tests / sizeof *tests);
+	int status = unit_run("user_sandbox", tests, sizeof tests / sizeof *tests);
 
 	remove_files();
 	return status;
