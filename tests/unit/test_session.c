@@ -6,7 +6,7 @@
 #include "maildir/message/charset.h"
 #include "server/ipc/channel.h"
 #include "server/ipc/line.h"
-#include "server/session/sandbox.h"
+#include "server/session/user_sandbox.h"
 #include "server/session/session.h"
 #include "tests/unit/unit.h"
 
@@ -93,7 +93,7 @@ __attribute__((noreturn)) static void be_session(int line_fd, uint64_t linger_us
 	conf.mail.hierarchy_separator = '/';
 	conf.pop3.uidl_format = "%08Xu%08Xv";
 	conf.session.linger_usec = linger_usec;
-	if (sandbox_compile(&filter) < 0)
+	if (user_sandbox_compile(&filter) < 0)
 		_exit(99);
 	charset_preload(&missing); /* as main.c does */
 	_exit(session_run(line_fd,
