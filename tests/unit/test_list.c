@@ -1,0 +1,101 @@
+#include "maildir/list.h"
+#include "tests/unit/unit.h"
+
+enum { MANY = 20000 };
+
+static struct slice base_of(uint32_t i, char text[32])
+{
+	return slice_from(text, (size_t)snprintf(text, 32, "%u.M%uP1.host", i, i * 7));
+}
+
+static bool is_odd(void *arg, size_t number)
+{
+	const struct list *list = arg;
+
+	return list->messages[number].msg_uid % 2 == 1;
+}
+
+static void test_many(void)
+{
+	struct list list;
+	char text[32];
+
+	list_init(&list);
+	for (uint32_t i = 1; i <= MANY; i++) {
+		CU_ASSERT_EQUAL_FATAL(list_add(&list, i * 2 + i % 2, base_of(i, text), i % 3 ? SLICE("") : SLICE("W5")), i - 1);
+		if (i == MANY / 2 || i > MANY - 20) /* sorted in, and put in one by one */
+			list_index(&list);
+	}
+	list_index(&list);
+	for (uint32_t i = 1; i <= MANY; i++)
+		CU_ASSERT_EQUAL_FATAL(list_find_base(&list, base_of(i, text)), (ssize_t)i - 1);
+	CU_ASSERT_EQUAL(list_find_base(&list, SLICE("none")), -1);
+	list.n_shown = list.n;
+	list_remove_if(&list, is_odd, &list);
+	CU_ASSERT_EQUAL(list.n, MANY / 2);
+	CU_ASSERT_EQUAL(list.n_shown, MANY / 2);
+	for (uint32_t i = 1; i <= MANY; i++) {
+		ssize_t number = list_find_base(&list, base_of(i, text));
+
+		CU_ASSERT_EQUAL_FATAL(number >= 0, i % 2 == 0);
+		if (number < 0)
+			continue;
+		CU_ASSERT_EQUAL(number, list_find_uid(&list, i * 2));
+		CU_ASSERT(slice_equal(list_base(&list, (size_t)number), base_of(i, text)));
+		CU_ASSERT_EQUAL(list_fields(&list, (size_t)number).n, i % 3 ? 0 : 2);
+	}
+	CU_ASSERT_EQUAL(list_find_uid(&list, 5), -1);
+	CU_ASSERT_EQUAL(list_lower_bound(&list, 0), 0);
+	CU_ASSERT_EQUAL(list_lower_bound(&list, UINT32_MAX), list.n);
+	list_truncate(&list, 10);
+	CU_ASSERT_EQUAL(list.n, 10);
+	CU_ASSERT_EQUAL(list_find_base(&list, base_of(4, text)), 1);
+	CU_ASSERT_EQUAL(list_find_base(&list, base_of(400, text)), -1);
+	list_done(&list);
+}
+
+static void test_names(void)
+{
+	static const char *const INFOS[] = { "", ":2,", ":2,S", ":2,SX", ":2,ba", ":1,x", ":2,S,more", "::" };
+	struct list list;
+
+	list_init(&list);
+	list_add(&list, 1, SLICE("1.a"), SLICE(""));
+	for (int round = 0; round < 1000; round++) {
+		for (size_t i = 0; i < sizeof INFOS / sizeof *INFOS; i++) {
+			_cleanup_buf_ struct buf name = BUF(255);
+			char want[64];
+
+			snprintf(want, sizeof want, "1.a%s", INFOS[i]);
+			list_set_info(&list, 0, slice_str(INFOS[i]));
+			CU_ASSERT_EQUAL(list_file_name(&list, 0, &name), 0);
+			CHECK(slice_equal(buf_slice(&name), slice_str(want)), "%s: %.*s", want, SLICE_FMT(buf_slice(&name)));
+			list_set_fields(&list, 0, i % 2 ? SLICE("W1 O2") : SLICE("W55"));
+			CU_ASSERT_EQUAL(list_fields(&list, 0).n, i % 2 ? 5 : 3);
+		}
+	}
+	list_done(&list);
+}
+
+static void test_duplicates(void)
+{
+	struct list list;
+
+	list_init(&list);
+	for (uint32_t i = 1; i <= 100; i++)
+		list_add(&list, i, i == 30 || i == 60 || i == 90 ? SLICE("twice") : slice_from(&i, 4), SLICE(""));
+	list_index(&list);
+	list_orphan_duplicates(&list);
+	for (size_t i = 0; i < 100; i++)
+		CHECK(list.entries[i].orphan == (i == 29 || i == 59), "%zu", i);
+	CU_ASSERT_EQUAL(list_find_base(&list, SLICE("twice")), 89);
+	list_done(&list);
+}
+
+static const struct unit_test TESTS[] = {
+	{ "many messages", test_many },
+	{ "names of files", test_names },
+	{ "one name twice", test_duplicates },
+};
+
+UNIT_MAIN("test_list", TESTS)
