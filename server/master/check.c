@@ -21,7 +21,8 @@ static void add_line(struct buf *found, const char *format, ...)
 	va_end(args);
 }
 
-static void check_text(const char *path, struct buf *found)
+/* Returns whether there is a text, good or bad. */
+static bool check_text(const char *path, struct buf *found)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t bytes = 0;
@@ -31,7 +32,7 @@ static void check_text(const char *path, struct buf *found)
 
 	if (r < 0) {
 		add_line(found, "%s: cannot read the configuration: %s", path, strerror(-r));
-		return;
+		return false;
 	}
 	r = conf_parse(slice_from(text, bytes), &conf, &problems);
 	for (size_t i = 0; r < 0 && i < problems.n; i++) {
@@ -44,6 +45,7 @@ static void check_text(const char *path, struct buf *found)
 	}
 	conf_free(conf);
 	conf_problems_done(&problems);
+	return true;
 }
 
 static void check_role(const struct programs *programs, enum role role, const char *path, struct buf *found)
@@ -84,10 +86,11 @@ int check_file(const char *path)
 	struct programs programs;
 	char missing[PATH_MAX];
 
-	check_text(path, &found);
-	if (found.n == 0 && programs_find(&programs, missing) < 0)
+	bool is_readable = check_text(path, &found);
+
+	if (programs_find(&programs, missing) < 0)
 		add_line(&found, "%s is missing, or may not be executed: the installation is not complete", missing);
-	else if (found.n == 0)
+	else if (is_readable)
 		for (enum role role = ROLE_FRONT_POOL; role <= ROLE_SESSION_POOL; role++)
 			check_role(&programs, role, path, &found);
 	if (print_each_once(buf_slice(&found)) > 0)

@@ -281,7 +281,8 @@ int master_serve(const char *conf_path, const struct master_hooks *hooks)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (open_all(m)) {
 		reload_begin(m, RELOAD_AT_START);
-		ev_run(m->loop, 0);
+		if (m->stop.state == STOP_NOT || m->pools)
+			ev_run(m->loop, 0);
 		status = m->stop.exit_status;
 	}
 	master_free(m);

@@ -268,9 +268,13 @@ bool pools_ping(struct master *m, uint64_t now_usec)
 	struct pool *pool;
 	bool all = true;
 
-	DL_FOREACH(m->pools, pool)
-		if (pool->state != POOL_ENDING)
+	DL_FOREACH(m->pools, pool) {
+		/* One that reads a new configuration may take a while: the reload has a deadline of its own. */
+		bool is_reading = m->reload.state == RELOAD_CHECKING && pool->configuration == m->reload.configuration;
+
+		if (pool->state != POOL_ENDING && !is_reading)
 			all &= ping(pool, now_usec);
+	}
 	return all;
 }
 

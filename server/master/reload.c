@@ -315,11 +315,18 @@ void reload_begin(struct master *m, enum reload_reason reason)
 	begin_checking(m);
 }
 
-/* A pool that was busy with an earlier offer when this reload began. */
-static void ask_again(struct master *m, struct pool *pool)
+/* A pool that was busy with an earlier offer when this reload began. Returns the one that is asked now. */
+static struct pool *ask_again(struct master *m, struct pool *pool)
 {
-	if (pool->configuration != m->reload.configuration && pool->state == POOL_READY)
+	if (pool->configuration == m->reload.configuration)
+		return pool;
+	if (pool->state == POOL_READY) {
 		pool_offer(pool, m->reload.configuration);
+	} else if (pool->answer == POOL_REFUSED) { /* it was started anew with the old one, and has none */
+		pool_dismiss(pool);
+		return pool_start(m, pool->role, m->reload.configuration, NULL);
+	}
+	return pool;
 }
 
 enum consent { CONSENT_OPEN, CONSENT_YES, CONSENT_NO };
@@ -329,11 +336,12 @@ static enum consent consent_of(struct master *m, enum role pool_role)
 	struct reload *r = &m->reload;
 	struct pool *pool = pool_in(m, pool_role);
 
+	if (pool && pool->state != POOL_ENDING)
+		pool = ask_again(m, pool);
 	if (!pool || pool->state == POOL_ENDING) {
 		add_problem(r, "%s ended while it read the configuration; see the log", pool_name(pool_role));
 		return CONSENT_NO;
 	}
-	ask_again(m, pool);
 	if (pool->configuration != r->configuration || pool->answer == POOL_NO_ANSWER)
 		return CONSENT_OPEN;
 	if (pool->answer == POOL_REFUSED && r->n_problems == 0)

@@ -313,15 +313,10 @@ void sessions_done(struct master *m)
 	struct session *s, *next;
 
 	HASH_ITER(hh, m->sessions, s, next) {
+		s->drop_index = true; /* keeps it in the table when its last login goes */
 		while (s->connections)
 			end_connection(s, s->connections);
-		while (s->n_waiting > 1)
-			login_free(s->waiting);
-		if (s->state == SESSION_WAITING && s->n_waiting == 1 && !s->drop_index) {
-			login_free(s->waiting); /* frees the session too */
-			continue;
-		}
-		if (s->n_waiting > 0)
+		while (s->waiting)
 			login_free(s->waiting);
 		session_free(m, s);
 	}

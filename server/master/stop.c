@@ -12,6 +12,13 @@ static void tell(struct process *p)
 	process_stop(p, STOP_GRACE_SEC * USEC_PER_SEC);
 }
 
+/* A worker may be in the middle of a login that nobody waits for any more. */
+static void let_go(struct process *p)
+{
+	process_dismiss(p);
+	p->kill_usec = p->since_usec + USEC_PER_SEC;
+}
+
 /* What each role does in each state when the server stops: clients are told, the rest is let go. */
 static void stop_process(struct process *p)
 {
@@ -21,7 +28,7 @@ static void stop_process(struct process *p)
 	if (has_clients)
 		tell(p);
 	else if (p->state != PROCESS_STOPPING && p->state != PROCESS_ENDING && p->state != PROCESS_GONE)
-		process_dismiss(p);
+		let_go(p);
 }
 
 static void stop_all(struct master *m)

@@ -361,9 +361,10 @@ static void print_guide(void *arg)
 	       "    curl --cacert '%s/tls/ca.pem' --user %s:%s --ssl-reqd 'imap://127.0.0.1:%u/INBOX/;UID=2'\n\n",
 		d, d, user_names[0], t->passwords[0], t->ports[SERVICE_IMAPS], d, user_names[0], t->passwords[0],
 		t->ports[SERVICE_POP3S], d, user_names[1], t->passwords[1], t->ports[SERVICE_IMAP]);
-	printf("A client that would send its password without TLS is refused before it does (NO [PRIVACYREQUIRED],\n"
-	       "-ERR and what to set), and named in the log below. See it with:\n\n"
+	printf("Without TLS there is no way in. A client that asks finds no login on offer, and gives up, as this one does:\n\n"
 	       "    curl --user %s:wrong 'pop3://127.0.0.1:%u/'\n\n"
+	       "One that sends its name or password all the same is refused (IMAP: NO [PRIVACYREQUIRED]; POP3: -ERR, with a\n"
+	       "text that says what to set in the client), and named in the log below.\n\n"
 	       "What runs and who is there: restantectl -c '%s/restante.conf' status (or who)\n"
 	       "%s Ctrl-C stops the server.\n\n",
 		user_names[0], t->ports[SERVICE_POP3], d,

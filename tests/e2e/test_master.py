@@ -237,6 +237,7 @@ def equal(got, want):
 
 
 def kill(pid, sig=signal.SIGKILL):
+    check(pid > 1, "no process to kill")
     os.kill(pid, sig)
 
 
@@ -355,7 +356,7 @@ def test_kill_pools():
         a = server.login("alice")
         session = int(a.say("PID"))
         for name in ("auth-pool", "session-pool", "front-pool"):
-            pid = server.pool(name)
+            pid = server.wait_for(server.pool, name)
             kill(pid)
             server.wait_for(lambda: server.pool(name) not in (0, pid))
             equal(a.say("still " + name), "still " + name)
@@ -383,11 +384,12 @@ def test_kill_pools():
 
 def test_backoff():
     with Server().start() as server:
+        last = 0
         for _ in range(4):
-            server.wait_for(server.pool, "session-pool")
-            kill(server.pool("session-pool"))
+            last = server.wait_for(lambda: server.pool("session-pool") not in (0, last) and server.pool("session-pool"))
+            kill(last)
         began = server.log().count("session-pool")
-        server.wait_for(server.pool, "session-pool")
+        server.wait_for(lambda: server.pool("session-pool") not in (0, last))
         check(server.log().count("session-pool") - began < 3, "it does not spin")
         server.wait_for(server.can_log_in)
 
@@ -497,7 +499,7 @@ def test_peers_that_misbehave():
 
 
 def test_limits():
-    with Server(session__max_connections_per_user="3", auth__queue_length="8", auth__workers_max="1", auth__workers_min="1").start() as server:
+    with Server(session__max_connections_per_user="3", auth__queue_length="8", auth__verify_timeout="1s", auth__workers_max="1", auth__workers_min="1").start() as server:
         some = [server.login("alice") for _ in range(4)]
         equal([c.answer for c in some], ["OK alice"] * 3 + ["NO 7"])
         with server.login("bob") as c:
@@ -698,6 +700,16 @@ def test_blocked_log():
         server.ask("reload")
         check(b"were dropped" in os.read(reading, 1 << 20), "and it is told afterwards")
     os.close(reading)
+
+
+def test_one_client_a_process():
+    with Server(front__connections_per_process="1") as server:
+        server.start()
+        equal(server.ready("front"), 4)
+        some = [server.login("alice") for _ in range(3)]
+        server.wait_for(lambda: server.ready("front") > 4)
+        for c in some:
+            c.s.close()
 
 
 def test_leaks_nothing():
