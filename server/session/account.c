@@ -1,6 +1,7 @@
 #include "server/session/account.h"
 
 #include "base/must.h"
+#include "server/session/log_word.h"
 #include "server/session/user_sandbox.h"
 
 #include <arpa/inet.h>
@@ -41,7 +42,7 @@ struct account *account_new(const struct frame_adopt *adopt)
 
 	must(account != NULL);
 	*account = (struct account){
-		.user = copy(adopt->user),
+		.user = log_word(adopt->user),
 		.home = copy(adopt->home),
 		.mail_path = copy(adopt->mail_path),
 		.index_path = copy(adopt->index_path),
@@ -105,7 +106,6 @@ int account_enter(const struct account *account, const struct session_settings *
 		.mail_path = account->mail_path,
 		.index_path = account->index_path,
 		.filter = settings->filter,
-		.log = log,
 	});
 	if (r < 0)
 		log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot enter the sandbox: %s",

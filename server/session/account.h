@@ -8,7 +8,7 @@
 
 /* Strings are its own. */
 struct account {
-	char *user; /* for logs, control characters as the log shows them */
+	char *user; /* for logs, escaped */
 	char *home, *mail_path, *index_path;
 	struct identity identity;
 };

@@ -13,10 +13,10 @@
 #include "base/must.h"
 #include "server/imap/imap.h"
 #include "server/pop3/pop3.h"
+#include "server/session/log_word.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -54,24 +54,6 @@ struct client {
 	uint64_t last_input_usec;
 	uint64_t commands, in_bytes, out_bytes;
 };
-
-/* A word of a log line: nothing in it can look like another field of the line. UTF-8 stays readable. */
-static char *escape(struct slice s)
-{
-	char *word = malloc(s.n * 4 + 1), *at = word;
-
-	must(word != NULL);
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = (uint8_t)s.p[i];
-
-		if (c <= ' ' || c == 0x7f || c == '\\' || c == '"')
-			at += sprintf(at, "\\x%02x", c);
-		else
-			*at++ = (char)c;
-	}
-	*at = '\0';
-	return word;
-}
 
 static void enter(struct client *client, enum phase phase, uint64_t deadline_usec)
 {
@@ -251,8 +233,8 @@ struct client *client_new(
 		.channel = channel_open(fd, CHANNEL_PEER_FRONT),
 		.in = BUF(IN_MAX_BYTES),
 		.out = BUF(LIMIT_OUTPUT_BYTES),
-		.user = escape(adopt->user),
-		.address = escape(adopt->address),
+		.user = log_word(adopt->user),
+		.address = log_word(adopt->address),
 		.login_id = adopt->login_id,
 		.service = (enum service)adopt->service,
 		.deadline_usec = now_usec + opening_timeout_usec,

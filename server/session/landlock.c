@@ -76,7 +76,7 @@ int landlock_confine(const char *const *directories, size_t n)
 {
 	int abi = landlock_abi();
 
-	if (abi < 2)
+	if (abi < LANDLOCK_ABI_MIN)
 		return -EOPNOTSUPP;
 
 	struct ruleset ruleset = ruleset_of(abi);

@@ -3,6 +3,9 @@
 
 #include "base/cleanup.h"
 
+/* REFER: without it a rename between directories, and so a Maildir, would not work. */
+enum { LANDLOCK_ABI_MIN = 2 };
+
 /* The version of Landlock's interface that this kernel offers; 0: none, or switched off. */
 int landlock_abi(void);
 
@@ -12,6 +15,6 @@ int landlock_abi(void);
  * TCP (4), device ioctls (5), abstract sockets and signals to others (6). Looking at a path's stat() is not denied: Landlock cannot.
  * Sets no_new_privs.
  * directories  n of them; one that cannot be opened gives no access and is no error.
- * Returns      0; -EOPNOTSUPP: ABI below 2, without which a rename between directories would be refused (nothing was done); -errno.
+ * Returns      0; -EOPNOTSUPP: below LANDLOCK_ABI_MIN, nothing was done; -errno.
  */
 _must_check_ int landlock_confine(const char *const *directories, size_t n);

@@ -1,8 +1,9 @@
 /* main.c - restante-session: the pool that forks sessions ahead of demand, with everything loaded that a sandbox would forbid. */
 #include "maildir/message/charset.h"
 #include "server/pool/pool.h"
-#include "server/session/user_sandbox.h"
+#include "server/session/landlock.h"
 #include "server/session/session.h"
+#include "server/session/user_sandbox.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,6 +42,14 @@ static int configure(void *state, struct pool *pool, const struct conf *conf, ui
 	}
 	seccomp_program_done(&session_pool->filter);
 	session_pool->filter = filter;
+	if (landlock_abi() < LANDLOCK_ABI_MIN)
+		log_line(pool_log(pool), LOG_PRIORITY_WARNING,
+			"this kernel has no Landlock of version %d (Linux 5.19; named in lsm=): "
+			"sessions are "
+			"confined by user id and seccomp only, and virtual users of one uid are "
+			"not kept from "
+			"each other's mail if a session is taken over",
+			LANDLOCK_ABI_MIN);
 	if (!session_pool->charsets) {
 		session_pool->charsets = charset_preload(&missing);
 		if (missing > 0)

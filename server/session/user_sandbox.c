@@ -34,12 +34,12 @@ static const char *const system_calls[] = {
 	"fcntl", "flock", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range", "fadvise64", "fstat", "fchmod",
 	"copy_file_range", "sendfile",
 	/* waiting, and talking on what was handed to us */
-	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "poll", "ppoll", "eventfd2", "timerfd_create", "timerfd_settime",
+	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "eventfd2", "timerfd_create", "timerfd_settime",
 	"recvmsg", "sendmsg", "shutdown", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 	/* files, where Landlock allows them; old calls without "at" are what libc or LMDB may still use */
 	"openat", "open", "stat", "lstat", "newfstatat", "statx", "fstatfs", "statfs", "access", "faccessat", "faccessat2",
 	"readlink", "readlinkat", "getcwd", "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat",
-	"renameat2", "link", "linkat", "utimensat", "chmod", "fchmodat", "umask",
+	"renameat2", "link", "linkat", "utimensat", "chmod", "fchmodat", "fchmodat2", "umask",
 #if UNDER_SANITIZER
 	"sigaltstack", "clone", "clone3", "wait4", "pipe2", "kill", "prctl", "sched_getaffinity", "set_robust_list", "arch_prctl",
 	"ioctl", "getppid", "ptrace",
@@ -84,14 +84,7 @@ static int confine_files(const struct user_sandbox_settings *settings)
 	const char *const directories[] = { settings->mail_path, settings->index_path };
 	int r = landlock_confine(directories, sizeof directories / sizeof *directories);
 
-	if (r != -EOPNOTSUPP)
-		return r;
-	log_line(settings->log, LOG_PRIORITY_WARNING,
-		"this kernel has no Landlock of version 2 (Linux 5.19; in the lsm= list): sessions "
-		"are confined by user id and "
-		"seccomp only, and virtual users of the same uid could read each other's mail if a "
-		"session were taken over");
-	return 0;
+	return r == -EOPNOTSUPP ? 0 : r;
 }
 
 int user_sandbox_enter(const struct user_sandbox_settings *settings)

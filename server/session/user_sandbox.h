@@ -1,13 +1,11 @@
 /* user_sandbox.h - what a session takes from itself once it is the user: files but the user's mail, sockets, new programs. */
 #pragma once
 
-#include "base/log.h"
 #include "server/pool/seccomp.h"
 
 struct user_sandbox_settings {
 	const char *mail_path, *index_path;
 	const struct seccomp_program *filter; /* of user_sandbox_compile() */
-	const struct log *log;
 };
 
 /* Compile the filter, in the pool, once for all sessions. Returns 0 or -errno. */
@@ -15,6 +13,6 @@ _must_check_ int user_sandbox_compile(struct seccomp_program *ret_program);
 
 /*
  * Enter: resource limits, Landlock, seccomp. For good.
- * Returns 0; without Landlock in the kernel also 0, with a warning in the log; -errno: not confined, the caller exits.
+ * Returns 0, also without Landlock in the kernel (the pool has said so); -errno: not confined, the caller exits.
  */
 _must_check_ int user_sandbox_enter(const struct user_sandbox_settings *settings);
