@@ -2,6 +2,7 @@
  * The POP3 engine in process, over a real Maildir: the scripts tests/wire/pop3_*.txt, and what a script cannot say. A script has
  * lines "C: text" (sent with CRLF), "S: text" (expected exactly) and "S~ regex"; "#" begins a comment. Mail: tests/wire/pop3_mail.
  */
+#include "base/clock.h"
 #include "base/limits.h"
 #include "server/pop3/pop3.h"
 #include "tests/unit/unit.h"
@@ -80,7 +81,7 @@ static enum engine_wants step(struct dialogue *d)
 	struct engine_io io = { .in = &d->in,
 		.out = &d->out,
 		.in_eof = d->in_eof,
-		.now_usec = 1800000000000000,
+		.now_usec = clock_realtime_usec(),
 		.budget = d->budget };
 
 	return d->engine->type->step(d->engine, &io);
@@ -102,7 +103,8 @@ static bool run(struct dialogue *d, struct buf *all)
 	return true;
 }
 
-static struct dialogue dialogue_open(size_t budget)
+/* Begin; the maildrop is not open yet. */
+static struct dialogue dialogue_begin(size_t budget)
 {
 	struct dialogue d = {
 		.in = BUF(1024 * 1024), .out = BUF(LIMIT_OUTPUT_BYTES), .budget = budget
@@ -120,13 +122,29 @@ static struct dialogue dialogue_open(size_t budget)
 	CU_ASSERT_FATAL(store_lock_maildrop(d.store) == 0);
 	CU_ASSERT_FATAL(store_lock_maildrop(d.store) == -EBUSY);
 	d.engine = pop3_new(&(struct pop3_settings){
-		.store = d.store, .log = &log_to_stderr, .user = "bob", .version = "test" });
+		.store = d.store,
+		.log = &log_to_stderr,
+		.user = "bob",
+		.version = "test",
+	});
 	CU_ASSERT_FATAL(pop3_opened(d.engine, &d.messages, &d.octets) == -EINPROGRESS);
-	for (int i = 0; i < 100000 && pop3_opened(d.engine, &d.messages, &d.octets) == -EINPROGRESS;
-		i++)
-		step(&d);
-	CU_ASSERT_FATAL(pop3_opened(d.engine, &d.messages, &d.octets) == 0);
-	CU_ASSERT(d.out.n == 0);
+	return d;
+}
+
+static void finish_opening(struct dialogue *d)
+{
+	for (int i = 0;
+		i < 100000 && pop3_opened(d->engine, &d->messages, &d->octets) == -EINPROGRESS; i++)
+		step(d);
+	CU_ASSERT_FATAL(pop3_opened(d->engine, &d->messages, &d->octets) == 0);
+	CU_ASSERT(d->out.n == 0);
+}
+
+static struct dialogue dialogue_open(size_t budget)
+{
+	struct dialogue d = dialogue_begin(budget);
+
+	finish_opening(&d);
 	return d;
 }
 
@@ -374,6 +392,28 @@ static void test_vanished_message(void)
 	remove_maildir();
 }
 
+/* Another program holds the lock of the uidlist while there is new mail: opening waits, and then goes on. */
+static void test_lock_held_elsewhere(void)
+{
+	enum engine_wants wants = ENGINE_STEP;
+
+	make_maildir();
+	run_command("echo 1:elsewhere > %s/dovecot-uidlist.lock", maildir);
+	run_command("echo Subject: new > %s/new/1800000001.M1P1.host", maildir);
+
+	struct dialogue d = dialogue_begin(200);
+
+	for (int i = 0; i < 1000 && wants == ENGINE_STEP; i++)
+		wants = step(&d);
+	CU_ASSERT(wants == ENGINE_RETRY);
+	CU_ASSERT(pop3_opened(d.engine, &d.messages, &d.octets) == -EINPROGRESS);
+	run_command("rm %s/dovecot-uidlist.lock", maildir);
+	finish_opening(&d);
+	CU_ASSERT(d.messages == 6);
+	dialogue_close(&d);
+	remove_maildir();
+}
+
 static void test_goodbyes(void)
 {
 	static const struct {
@@ -573,6 +613,7 @@ static const struct unit_test tests[] = {
 	{ "QUIT deletes what is marked", test_quit_deletes_what_is_marked },
 	{ "what was retrieved is seen after QUIT", test_retrieved_is_seen_after_quit },
 	{ "a message that vanished", test_vanished_message },
+	{ "a lock held elsewhere", test_lock_held_elsewhere },
 	{ "goodbyes", test_goodbyes },
 	{ "a large message", test_large_message },
 	{ "a message that shrinks", test_shrinking_message },
