@@ -274,30 +274,46 @@ static void cleanup_conf(struct conf **conf)
 	conf_free(*conf);
 }
 
-int conf_parse(struct slice text, struct conf **ret_conf, struct conf_problems *ret_problems)
+static struct conf *parse(struct slice text, struct conf_problems *problems)
 {
-	_cleanup_(cleanup_conf) struct conf *conf = conf_new();
+	struct conf *conf = conf_new();
 	_cleanup_free_ struct reader *r = calloc(1, sizeof *r);
-	struct conf_problems problems = { 0 };
 
 	must(r != NULL && conf_n_keys <= KEYS_MAX && conf_n_sections <= SECTIONS_MAX);
-	*r = (struct reader){ .conf = conf, .strings = conf->memory, .problems = &problems };
+	*r = (struct reader){ .conf = conf, .strings = conf->memory, .problems = problems };
 	r->places.key_lines = r->key_lines;
 	set_defaults(conf, conf->memory);
 	if (text.n > CONF_TEXT_MAX_BYTES) {
-		problems_add(&problems, 0,
+		problems_add(problems, 0,
 			"larger than %d bytes; this is no configuration of restante",
 			CONF_TEXT_MAX_BYTES);
-	} else {
-		read_lines(r, text);
-		set_index(r);
-		conf_check(conf, &r->places, &problems);
+		return conf;
 	}
+	read_lines(r, text);
+	set_index(r);
+	conf_check(conf, &r->places, problems);
+	return conf;
+}
+
+int conf_parse(struct slice text, struct conf **ret_conf, struct conf_problems *ret_problems)
+{
+	struct conf_problems problems = { 0 };
+	_cleanup_(cleanup_conf) struct conf *conf = parse(text, &problems);
+
 	*ret_problems = problems;
 	if (problems.n > 0)
 		return -EINVAL;
 	*ret_conf = take_ptr(conf);
 	return 0;
+}
+
+struct conf *conf_parse_anyway(struct slice text)
+{
+	struct conf_problems problems = { 0 };
+	struct conf *conf = parse(text, &problems);
+
+	conf_problems_done(&problems);
+	return conf;
 }
 
 char *conf_find_string(struct slice text, const char *section, const char *name)

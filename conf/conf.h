@@ -125,6 +125,12 @@ struct conf_problems {
  */
 _must_check_ int conf_parse(struct slice text, struct conf **ret_conf, struct conf_problems *ret_problems);
 void conf_free(struct conf *conf);
+
+/*
+ * Read what can be read of a text that conf_parse() refuses, for `-t' alone, which goes on to look for what else is
+ * wrong. A setting at fault has its default, or none: a certificate may lack its key.
+ */
+struct conf *conf_parse_anyway(struct slice text);
 void conf_problems_done(struct conf_problems *problems);
 
 /*

@@ -210,12 +210,10 @@ static bool load_section(struct pool *pool, const struct conf_tls *section, SSL_
 {
 	bool good = true;
 
-	if (section->certificates.n == 0 || section->certificates.n != section->private_keys.n) {
-		pool_problem(pool, section->line, "[tls%s%s] names %zu certificates and %zu private keys; it needs as many of each, in order",
-			section->name[0] ? " " : "", section->name, section->certificates.n, section->private_keys.n);
-		return false;
-	}
-	for (size_t i = 0; i < section->certificates.n; i++)
+	/* Only a check of a configuration that has problems comes here with another number of keys; that was told. */
+	size_t pairs = section->certificates.n < section->private_keys.n ? section->certificates.n : section->private_keys.n;
+
+	for (size_t i = 0; i < pairs; i++)
 		good = load_pair(pool, section, i, context) && good;
 	return good;
 }

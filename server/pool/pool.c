@@ -94,19 +94,29 @@ void pool_problem(struct pool *pool, unsigned line, const char *format, ...)
 	pool_send(pool, &(struct frame){ .kind = FRAME_PROBLEM, .text = { slice_str(text) } });
 }
 
-/* Parse text and let the role prepare. Returns 0, or -EINVAL with everything reported. */
-static int take_configuration(struct pool *pool, struct slice text)
+/* Parse text, and report what is wrong with it. Returns NULL if it cannot be used; a check goes on all the same. */
+static struct conf *parse(struct pool *pool, struct slice text)
 {
 	struct conf *conf = NULL;
 	struct conf_problems problems = { 0 };
 
+	if (conf_parse(text, &conf, &problems) == 0)
+		return conf;
+	for (size_t i = 0; i < problems.n; i++)
+		pool_problem(pool, problems.items[i].line, "%s", problems.items[i].text);
+	conf_problems_done(&problems);
+	return pool_is_check(pool) ? conf_parse_anyway(text) : NULL;
+}
+
+/* Parse text and let the role prepare. Returns 0, or -EINVAL with everything reported. */
+static int take_configuration(struct pool *pool, struct slice text)
+{
 	pool->n_problems = 0;
-	if (conf_parse(text, &conf, &problems) < 0) {
-		for (size_t i = 0; i < problems.n; i++)
-			pool_problem(pool, problems.items[i].line, "%s", problems.items[i].text);
-		conf_problems_done(&problems);
+
+	struct conf *conf = parse(pool, text);
+
+	if (!conf)
 		return -EINVAL;
-	}
 
 	int r = pool->type->configure(pool->state, pool, conf, pool->generation);
 
