@@ -211,6 +211,7 @@ class Server:
         self.notifications = []
         self.process = None
         self.args = args
+        self.ca = machine.ca
         self.env = env or {}
         self.write_config(config)
         if start:
@@ -313,7 +314,7 @@ class Server:
     # Clients
 
     def tls(self, **kwargs):
-        context = ssl.create_default_context(cafile=kwargs.pop("ca", self.machine.ca))
+        context = ssl.create_default_context(cafile=kwargs.pop("ca", self.ca))
         for key, value in kwargs.items():
             setattr(context, key, value)
         return context

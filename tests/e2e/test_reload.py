@@ -62,6 +62,7 @@ def test_renewed_certificate(machine):
     tls = own_certificates(machine, "live")
     machine.make_certificates("renewed")
     server = Server(machine, tls=tls)
+    server.ca = machine.path("live", "ca.pem")
     old = fingerprint(server)
     sessions = [logged_in(server) for _ in range(49)]
     big = len(SAMPLES) + 1
@@ -96,6 +97,7 @@ def test_renewed_certificate(machine):
 def test_resumption_over_reload(machine):
     machine.maildir("alice", SAMPLES)
     server = Server(machine, tls=own_certificates(machine, "live"), front={"processes": "3"})
+    server.ca = machine.path("live", "ca.pem")
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         context = server.tls()
         context.maximum_version = version
@@ -118,6 +120,7 @@ def test_broken_certificate(machine):
     tls = own_certificates(machine, "live")
     machine.make_certificates("renewed")
     server = Server(machine, tls=tls)
+    server.ca = machine.path("live", "ca.pem")
     old = fingerprint(server)
     held = logged_in(server)
     backup = {n: open(machine.path("live", n), "rb").read() for n in ("server.pem", "server.key")}

@@ -67,7 +67,7 @@ def exercise(machine, server):
             break
     else:
         check(False, "the host", text)
-    user, password = re.search(r"-u\s+'?([^':\s]+):([^'\s]+)'?", server.curl_lines()[0]).groups()
+    user, password = re.search(r"(?:-u|--user)\s+'?([^':\s]+):([^'\s]+)'?", server.curl_lines()[0]).groups()
     port = int(re.search(r"imaps://[^/:]+:(\d+)", text).group(1))
     check(text.count(str(port)) >= 2, "the port is named for a mail program, too", text)
 
