@@ -232,9 +232,12 @@ static void end_group(struct address_scan *s)
 	s->in_group = false;
 }
 
-/* Gather the next word, or a stray character, after what may have been blanks. */
+/* Gather the next word, or a stray character, after what may have been blanks. A stray ">" means nothing. */
 static void gather(struct address_scan *s, bool blanks)
 {
+	if (slice_skip(&s->in, '>'))
+		return;
+
 	bool joined = s->run.n > 0 && (!blanks || next_is(s, '.') || s->run.p[s->run.n - 1] == '.');
 	size_t n = s->run.n;
 

@@ -144,6 +144,18 @@ static int take_utf8(struct slice *in, struct buf *out)
 	return 0;
 }
 
+/*
+ * How much to pass over where libc finds no character. In EUC of our own making that is a whole one, as it was
+ * written; in what others wrote it is one byte, since the next may begin a character.
+ */
+static size_t bad_bytes(const struct charset_decoder *d, struct slice in)
+{
+	uint8_t first = (uint8_t)in.p[0];
+	size_t n = first == 0x8f ? 3 : first >= 0x80 && first != 0xff ? 2 : 1;
+
+	return d->kind == CHARSET_ISO_2022_JP && n <= in.n ? n : 1;
+}
+
 /* As take_utf8(), by libc. */
 static int take_iconv(struct charset_decoder *d, struct slice *in, struct buf *out)
 {
@@ -156,7 +168,7 @@ static int take_iconv(struct charset_decoder *d, struct slice *in, struct buf *o
 
 		*in = slice_tail(*in, in->n - left);
 		if (r == 0 && error == EILSEQ) {
-			*in = slice_tail(*in, 1);
+			*in = slice_tail(*in, bad_bytes(d, *in));
 			r = buf_add(out, replacement);
 		}
 		if (r < 0 || error == EINVAL)

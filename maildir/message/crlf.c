@@ -18,7 +18,7 @@ static void tally_plain(const char *p, size_t n, struct tally *t)
 		bool lf = p[i] == '\n';
 
 		t->lfs += lf;
-		t->crlfs += lf & (p[i - 1] == '\r');
+		t->crlfs += lf & ((p - 1)[i] == '\r');
 		t->has_nul |= p[i] == '\0';
 	}
 }
@@ -42,7 +42,7 @@ static void tally_block(const char *p, size_t n, struct tally *t)
 
 	for (size_t i = 0; i < n; i += 16) {
 		__m128i here = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		__m128i before = _mm_loadu_si128((const __m128i *)(const void *)(p + i - 1));
+		__m128i before = _mm_loadu_si128((const __m128i *)(const void *)(p - 1 + i));
 		__m128i is_lf = _mm_cmpeq_epi8(here, lf);
 
 		lfs = _mm_sub_epi8(lfs, is_lf);

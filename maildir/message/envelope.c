@@ -38,11 +38,11 @@ static const struct {
 	[ENVELOPE_MESSAGE_ID] = { SLICE("Message-ID"), false },
 };
 
-/* Whether s, line ends apart, may stand in a quoted string, which holds no 8-bit bytes unless UTF8 is enabled. */
+/* Whether s may stand in a quoted string, which holds no 8-bit bytes unless UTF8 is enabled. */
 static bool may_be_quoted(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((uint8_t)s.p[i] >= 0x80 || s.p[i] == '\r' || s.p[i] == '\0')
+		if ((uint8_t)s.p[i] >= 0x80)
 			return false;
 	return true;
 }
@@ -68,26 +68,41 @@ static int add_quoted(struct slice s, struct buf *out)
 static int add_literal(struct slice s, struct buf *out)
 {
 	int r = buf_addf(out, "{%zu}\r\n", s.n);
-	size_t before = out->n;
 
-	if (r == 0)
-		r = buf_add(out, s);
-	for (size_t i = before; r == 0 && i < out->n; i++)
-		if (out->p[i] == '\0')
-			out->p[i] = (char)0x80; /* as in bodies; a literal cannot carry NUL */
-	return r;
+	return r < 0 ? r : buf_add(out, s);
+}
+
+/* Whether a quoted string or a literal cannot carry s as it is. */
+static bool has_unsendable(struct slice s)
+{
+	return slice_find(s, '\n') >= 0 || slice_find(s, '\r') >= 0 || slice_find(s, '\0') >= 0;
+}
+
+static void make_sendable(struct slice s, struct buf *out)
+{
+	_cleanup_buf_ struct buf unfolded = BUF(s.n);
+
+	must(header_unfold(s, &unfolded) == 0);
+	for (size_t i = 0; i < unfolded.n; i++) {
+		char c = unfolded.p[i];
+
+		if (c == '\0')
+			must(buf_add_str(out, "\xef\xbf\xbd") == 0); /* U+FFFD */
+		else
+			must(buf_add_char(out, c == '\r' ? ' ' : c) == 0);
+	}
 }
 
 int nstring_format(struct slice s, struct buf *out)
 {
-	_cleanup_buf_ struct buf unfolded = BUF(s.n);
+	_cleanup_buf_ struct buf sendable = BUF(3 * s.n);
 	size_t before = out->n;
 
 	if (!s.p)
 		return buf_add_str(out, "NIL");
-	if (slice_find(s, '\n') >= 0) {
-		must(header_unfold(s, &unfolded) == 0);
-		s = slice_from(unfolded.p ? unfolded.p : "", unfolded.n);
+	if (has_unsendable(s)) {
+		make_sendable(s, &sendable);
+		s = buf_slice(&sendable);
 	}
 
 	int r = may_be_quoted(s) ? add_quoted(s, out) : add_literal(s, out);
@@ -140,41 +155,54 @@ static int add_string(struct slice value, struct buf *out)
 	return nstring_format(slice_from(value.p && trimmed.n == 0 ? "" : trimmed.p, trimmed.n), out);
 }
 
-/* Find the first of each field. */
-static void find_fields(struct slice header, struct slice values[ENVELOPE_FIELDS])
+/* What was found of each field. */
+struct envelope {
+	struct slice strings[ENVELOPE_FIELDS]; /* the last that came */
+	struct mail_address *addresses[ENVELOPE_FIELDS], **last[ENVELOPE_FIELDS]; /* all, one after the other */
+	struct arena arena;
+};
+
+static void take_field(struct envelope *e, int i, struct slice value)
+{
+	if (!fields[i].is_addresses) {
+		e->strings[i] = slice_from(value.p ? value.p : "", value.n);
+		return;
+	}
+	*e->last[i] = mail_address_parse(value, &e->arena);
+	while (*e->last[i])
+		e->last[i] = &(*e->last[i])->next;
+}
+
+static void find_fields(struct slice header, struct envelope *e)
 {
 	struct header_field field;
 
+	for (int i = 0; i < ENVELOPE_FIELDS; i++)
+		e->last[i] = &e->addresses[i];
 	while (header_next(&header, &field))
 		for (int i = 0; i < ENVELOPE_FIELDS; i++)
-			if (!values[i].p && slice_equal_nocase(field.name, fields[i].name)) {
-				values[i] = slice_from(field.value.p ? field.value.p : "", field.value.n);
-				break;
-			}
+			if (slice_equal_nocase(field.name, fields[i].name))
+				take_field(e, i, field.value);
+	if (!e->addresses[ENVELOPE_SENDER])
+		e->addresses[ENVELOPE_SENDER] = e->addresses[ENVELOPE_FROM];
+	if (!e->addresses[ENVELOPE_REPLY_TO])
+		e->addresses[ENVELOPE_REPLY_TO] = e->addresses[ENVELOPE_FROM];
 }
 
 int envelope_format(struct slice header_raw, struct buf *out)
 {
-	_cleanup_arena_ struct arena arena = { 0 };
-	struct slice values[ENVELOPE_FIELDS] = { 0 };
-	struct mail_address *addresses[ENVELOPE_FIELDS] = { 0 };
+	struct envelope e = { 0 };
 	size_t before = out->n;
 	int r = 0;
 
-	find_fields(slice_head(header_raw, LIMIT_HEADER_BYTES), values);
-	for (int i = 0; i < ENVELOPE_FIELDS; i++)
-		if (fields[i].is_addresses)
-			addresses[i] = mail_address_parse(values[i], &arena);
-	if (!addresses[ENVELOPE_SENDER])
-		addresses[ENVELOPE_SENDER] = addresses[ENVELOPE_FROM];
-	if (!addresses[ENVELOPE_REPLY_TO])
-		addresses[ENVELOPE_REPLY_TO] = addresses[ENVELOPE_FROM];
-
+	find_fields(slice_head(header_raw, LIMIT_HEADER_BYTES), &e);
 	for (int i = 0; r == 0 && i < ENVELOPE_FIELDS; i++) {
 		r = buf_add_char(out, i == 0 ? '(' : ' ');
 		if (r == 0)
-			r = fields[i].is_addresses ? add_addresses(addresses[i], out) : add_string(values[i], out);
+			r = fields[i].is_addresses ? add_addresses(e.addresses[i], out) :
+						     add_string(e.strings[i], out);
 	}
+	arena_done(&e.arena);
 	if (r == 0)
 		r = buf_add_char(out, ')');
 	if (r < 0)

@@ -108,13 +108,13 @@ static bool is_among(struct slice name, const struct slice *names, size_t n)
 	return false;
 }
 
-/* Append one field with CRLF line ends, also if the message ends within it. */
-static int add_field(struct slice raw, bool replace_nul, struct buf *out)
+/* Append one field with CRLF line ends; with end_line also if the message ends within it. */
+static int add_field(struct slice raw, bool replace_nul, bool end_line, struct buf *out)
 {
 	bool cr = false;
 	int r = crlf_append(raw, replace_nul, &cr, out);
 
-	if (r < 0 || raw.p[raw.n - 1] == '\n')
+	if (r < 0 || !end_line || raw.p[raw.n - 1] == '\n')
 		return r;
 	return buf_add_str(out, cr ? "\n" : "\r\n");
 }
@@ -122,14 +122,16 @@ static int add_field(struct slice raw, bool replace_nul, struct buf *out)
 int header_select(struct slice header, const struct slice *names, size_t n, bool except,
 	bool replace_nul, struct buf *out)
 {
-	size_t before = out->n;
+	size_t before = out->n, left = header.n;
 	struct header_field field;
 	int r = 0;
 
-	while (r == 0 && header_next(&header, &field))
+	while (r == 0 && header_next(&header, &field)) {
 		if (is_among(field.name, names, n) != except)
-			r = add_field(field.raw, replace_nul, out);
-	if (r == 0)
+			r = add_field(field.raw, replace_nul, !except, out);
+		left = header.n;
+	}
+	if (r == 0 && (!except || header.n < left)) /* or: there was an empty line */
 		r = buf_add_str(out, "\r\n");
 	if (r < 0)
 		buf_truncate(out, before);

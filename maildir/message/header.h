@@ -28,9 +28,10 @@ struct slice header_find(struct slice header, struct slice name);
 _must_check_ int header_unfold(struct slice value, struct buf *out);
 
 /*
- * Append the fields of a raw header whose name is (or, with except, is not) among n names, with CRLF line ends and an
- * empty line at the end, whatever the header has.
- * Lines that are no fields go with except, never with the names.
+ * Append the fields of a raw header whose name is (or, with except, is not) among n names, with CRLF line ends.
+ * With names, an empty line always follows, so that fields that were kept alone can be given; with except it follows
+ * if the header has one: RFC 9051 asks for it but "in the case of a message that has no body and no blank line".
+ * Lines that are no fields go with except.
  *
  * replace_nul  write 0x80 for NUL.
  * Returns      0; -ENOBUFS: out is as before.

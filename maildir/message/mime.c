@@ -7,8 +7,8 @@
  *    may be a boundary line. What is held is not yet counted.
  * 3. `open` lists the multiparts around the current part whose closing boundary has not come, outermost first. All
  *    are ancestors of the current part, or the part itself.
- * 4. The line end before a boundary line belongs to the boundary (RFC 2046 section 5.1.1), but never one of a
- *    header: line_end_bytes is 0 there, and at the start of a body.
+ * 4. The line end before a boundary line belongs to the boundary (RFC 2046 section 5.1.1), also when it is that of
+ *    a header's last or empty line, which then is so much shorter. Only the line end of another boundary line stays.
  */
 #include "maildir/message/mime.h"
 
@@ -52,14 +52,15 @@ struct mime_parser {
 	enum mime_state state;
 	bool at_line_start;
 	bool next_is_part;     /* in MIME_IN_LINE_REST: a part begins behind the line */
-	uint8_t line_end_bytes; /* of the line before this one in the same body: 1, 2, or 0 if there is none */
+	uint8_t line_end_bytes; /* of the line before this one: 1, 2, or 0 if it may not be taken away */
 	struct crlf_count total;
 	uint64_t offset;
 	struct buf line;       /* what is held */
 
 	enum mime_keep keep;   /* what the field under way is for */
 	struct buf content, envelope;
-	struct mime_mark started[LIMIT_MIME_DEPTH + 1]; /* where the header, then the body of each depth began */
+	struct mime_mark header[LIMIT_MIME_DEPTH + 1]; /* by depth: where the header of the part there began */
+	struct mime_mark body[LIMIT_MIME_DEPTH + 1];   /* and its body */
 };
 
 static struct mime_mark mark_here(const struct mime_parser *p)
@@ -98,7 +99,6 @@ static void begin_part(struct mime_parser *p)
 
 	must(p->depth < LIMIT_MIME_DEPTH);
 	part->parent = p->current;
-	part->header_offset = p->offset;
 	if (p->current)
 		p->current->children_count++;
 	*p->last_child[p->depth] = part;
@@ -107,7 +107,7 @@ static void begin_part(struct mime_parser *p)
 	p->parts++;
 	p->current = part;
 	p->last_child[p->depth] = &part->children;
-	p->started[p->depth] = mark_here(p);
+	p->header[p->depth] = mark_here(p);
 	p->state = MIME_IN_HEADER;
 	p->keep = MIME_KEEP_NOT;
 	p->at_line_start = true;
@@ -145,17 +145,10 @@ static void read_fields(struct mime_parser *p)
 /* The header of the current part ends here. */
 static void end_header(struct mime_parser *p)
 {
-	struct mime_part *part = p->current;
-	struct mime_mark *started = &p->started[p->depth];
-
-	part->body_offset = p->offset;
-	part->header_octets = p->total.octets - started->octets;
-	part->header_lines = p->total.lines - started->lines;
-	*started = mark_here(p);
+	p->body[p->depth] = mark_here(p);
 	read_fields(p);
 	p->state = MIME_IN_BODY;
 	p->at_line_start = true;
-	p->line_end_bytes = 0;
 }
 
 /* The header ends without its empty line, and all of the part with it. */
@@ -183,15 +176,26 @@ static void begin_body(struct mime_parser *p)
 	}
 }
 
-/* The current part ends at that place; its parent is current again. */
+/* The earlier of two places. */
+static const struct mime_mark *earlier(const struct mime_mark *a, const struct mime_mark *b)
+{
+	return a->offset < b->offset ? a : b;
+}
+
+/* The current part ends at that place, perhaps even before its body or header began; its parent is current again. */
 static void end_part(struct mime_parser *p, const struct mime_mark *at)
 {
 	struct mime_part *part = p->current;
-	const struct mime_mark *started = &p->started[p->depth];
+	const struct mime_mark *header = earlier(&p->header[p->depth], at);
+	const struct mime_mark *body = earlier(&p->body[p->depth], at);
 
+	part->header_offset = header->offset;
+	part->body_offset = body->offset;
 	part->end_offset = at->offset;
-	part->body_octets = at->octets - started->octets;
-	part->body_lines = at->lines - started->lines;
+	part->header_octets = body->octets - header->octets;
+	part->header_lines = body->lines - header->lines;
+	part->body_octets = at->octets - body->octets;
+	part->body_lines = at->lines - body->lines;
 	if (p->n_open > 0 && p->open[p->n_open - 1].part == part)
 		p->n_open--;
 	p->current = part->parent;
@@ -227,7 +231,7 @@ static struct mime_mark mark_before_boundary(const struct mime_parser *p)
 {
 	struct mime_mark at = mark_here(p);
 
-	if (p->state == MIME_IN_HEADER || p->line_end_bytes == 0)
+	if (p->line_end_bytes == 0)
 		return at;
 	return (struct mime_mark){ at.offset - p->line_end_bytes, at.octets - 2, at.lines - 1 };
 }
@@ -261,8 +265,8 @@ static bool take_boundary(struct mime_parser *p, struct slice line)
 	return true;
 }
 
-/* Count bytes of a body, and see whether a line begins behind them. */
-static void count_body(struct mime_parser *p, struct slice s)
+/* Count bytes, and see whether a line begins behind them. */
+static void count_line(struct mime_parser *p, struct slice s)
 {
 	bool cr = s.n >= 2 ? s.p[s.n - 2] == '\r' : p->total.last_was_cr;
 
@@ -277,13 +281,14 @@ static size_t feed_line_rest(struct mime_parser *p, struct slice in)
 	ssize_t lf = slice_find(in, '\n');
 	struct slice rest = slice_head(in, lf < 0 ? in.n : (size_t)lf + 1);
 
-	count_body(p, rest);
+	count_line(p, rest);
 	if (lf < 0)
 		return rest.n;
-	if (p->next_is_part)
+	p->state = MIME_IN_BODY;
+	if (p->next_is_part) {
 		begin_part(p);
-	else
-		p->state = MIME_IN_BODY;
+		p->line_end_bytes = 0;
+	}
 	return rest.n;
 }
 
@@ -319,7 +324,7 @@ static enum mime_keep keep_of(const struct mime_parser *p, struct slice line)
 {
 	struct header_field field;
 
-	if (p->total.octets - p->started[p->depth].octets >= LIMIT_HEADER_BYTES ||
+	if (p->total.octets - p->header[p->depth].octets >= LIMIT_HEADER_BYTES ||
 		!header_next(&line, &field))
 		return MIME_KEEP_NOT;
 	if (slice_starts_with_nocase(field.name, SLICE("content-")))
@@ -348,7 +353,7 @@ static void keep_line(struct mime_parser *p, struct slice line)
 static void header_line(struct mime_parser *p, struct slice line)
 {
 	if (is_empty_line(line)) {
-		count_bytes(p, line);
+		count_line(p, line);
 		end_header(p);
 		begin_body(p);
 		return;
@@ -358,8 +363,7 @@ static void header_line(struct mime_parser *p, struct slice line)
 		return;
 	}
 	keep_line(p, line);
-	count_bytes(p, line);
-	p->at_line_start = line.p[line.n - 1] == '\n';
+	count_line(p, line);
 }
 
 /* A line of a body that begins with a dash, whole or as much of it as is looked at. */
@@ -368,7 +372,7 @@ static void body_line(struct mime_parser *p, struct slice line)
 	if (take_boundary(p, line))
 		feed_line_rest(p, line);
 	else
-		count_body(p, line);
+		count_line(p, line);
 }
 
 static void take_line(struct mime_parser *p, struct slice line)
@@ -386,8 +390,7 @@ static size_t feed_long_line(struct mime_parser *p, struct slice in)
 	ssize_t lf = slice_find(in, '\n');
 	struct slice rest = slice_head(in, lf < 0 ? in.n : (size_t)lf + 1);
 
-	count_bytes(p, rest);
-	p->at_line_start = lf >= 0;
+	count_line(p, rest);
 	return rest.n;
 }
 
@@ -424,7 +427,7 @@ static size_t feed_some(struct mime_parser *p, struct slice in)
 
 	size_t n = p->n_open > 0 ? plain_bytes(in) : in.n;
 
-	count_body(p, slice_head(in, n));
+	count_line(p, slice_head(in, n));
 	return n;
 }
 
@@ -454,8 +457,6 @@ const struct mime_part *mime_parser_finish(struct mime_parser *parser)
 		return parser->root;
 	if (parser->line.n > 0)
 		take_line(parser, buf_slice(&parser->line));
-	if (parser->state == MIME_IN_LINE_REST && parser->next_is_part)
-		begin_part(parser);
 	if (parser->state == MIME_IN_HEADER)
 		cut_header(parser);
 

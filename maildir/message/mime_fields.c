@@ -98,9 +98,8 @@ static enum mime_kind kind_of(const struct mime_part *part, bool has_type)
 static void read_disposition(struct mime_part *part, struct slice value, struct arena *arena)
 {
 	token_skip_cfws(&value);
-	part->disposition = copy_token(token_take_mime(&value), arena);
-	if (part->disposition.p)
-		part->disposition_params = rfc2231_parse(value, arena);
+	part->disposition = arena_copy(arena, token_take_mime(&value));
+	part->disposition_params = rfc2231_parse(value, arena);
 }
 
 static void read_languages(struct mime_part *part, struct slice value, struct arena *arena)

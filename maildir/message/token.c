@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+enum { LINE_BYTES = 998 }; /* RFC 5322 section 2.1.1 */
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -83,6 +85,20 @@ void token_skip_cfws(struct slice *in)
 	(void)!token_take_cfws(in, NULL);
 }
 
+/*
+ * Bytes of text in ISO-2022-JP in front, from the escape into a two-byte set to the one out of it, or 0. Japanese
+ * headers held it raw before RFC 1342, and its bytes look like quotes, parentheses and angle brackets.
+ */
+static size_t iso2022jp_bytes(struct slice in)
+{
+	if (!slice_starts_with(in, SLICE("\x1b$")))
+		return 0;
+
+	ssize_t end = slice_find_slice(slice_head(in, LINE_BYTES), SLICE("\x1b("));
+
+	return end < 0 || (size_t)end + 3 > in.n ? 0 : (size_t)end + 3;
+}
+
 /* Take bytes as long as they are above space, no DEL, and none of stops. */
 static struct slice take_until(struct slice *in, const char *stops)
 {
@@ -100,7 +116,9 @@ struct slice token_take_mime(struct slice *in)
 
 struct slice token_take_atom(struct slice *in)
 {
-	return take_until(in, "()<>@,;:\\\"[].");
+	size_t japanese = iso2022jp_bytes(*in);
+
+	return japanese > 0 ? slice_take(in, japanese) : take_until(in, "()<>@,;:\\\"[].");
 }
 
 int token_take_quoted(struct slice *in, struct buf *out)

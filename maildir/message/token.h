@@ -16,7 +16,10 @@ _must_check_ int token_take_cfws(struct slice *in, struct buf *last_comment);
 /* Take a MIME token (RFC 2045 section 5.1); 8-bit bytes count as part of it. Returns it; n is 0 if none begins here. */
 struct slice token_take_mime(struct slice *in);
 
-/* Take an atom (RFC 5322 section 3.2.3; 8-bit bytes too). Returns it; n is 0 if none begins here. */
+/*
+ * Take an atom (RFC 5322 section 3.2.3; 8-bit bytes too), or a run of raw ISO-2022-JP from escape to escape.
+ * Returns it; n is 0 if none begins here.
+ */
 struct slice token_take_atom(struct slice *in);
 
 /*
