@@ -67,7 +67,9 @@ static int store_one(struct storing *storing, size_t number)
 
 	change_flags(storing, message, &flags, &keywords);
 
-	uint32_t letters = mailbox_letters_from_flags(mailbox, flags, keywords);
+	uint32_t letters = flags == message->flags && keywords == message->keywords ?
+		entry->letters :
+		mailbox_letters_from_flags(mailbox, flags, keywords, entry->letters);
 	bool beyond = (keywords & ~LOW_KEYWORDS) != (message->keywords & ~LOW_KEYWORDS);
 
 	if (letters != entry->letters) {

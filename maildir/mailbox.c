@@ -39,7 +39,11 @@ static const struct {
 };
 enum { STANDARD_FLAGS_COUNT = sizeof STANDARD_FLAGS / sizeof *STANDARD_FLAGS };
 
-/* Dovecot knows $Forwarded as a keyword only, mail readers on the host know P: either says it, and both are written. */
+/*
+ * Mail readers on the host say $Forwarded by the letter P, Dovecot by a keyword of that name. Either is read. The
+ * keyword's letter is written, and P only where there is none: P beside it would stay when Dovecot takes the keyword
+ * away. A P that is there stays as long as the message is $Forwarded.
+ */
 static uint32_t forwarded_letter(const struct mailbox *mailbox)
 {
 	return mailbox->keywords.forwarded >= 0 ? (uint32_t)1 << mailbox->keywords.forwarded : 0;
@@ -59,15 +63,15 @@ void mailbox_flags_from_letters(const struct mailbox *mailbox, uint32_t letters,
 	*ret_keywords = letters & LETTERS_KEYWORDS & ~forwarded_letter(mailbox);
 }
 
-uint32_t mailbox_letters_from_flags(const struct mailbox *mailbox, uint32_t flags, uint64_t keywords)
+uint32_t mailbox_letters_from_flags(const struct mailbox *mailbox, uint32_t flags, uint64_t keywords, uint32_t old_letters)
 {
 	uint32_t letters = (uint32_t)(keywords & LETTERS_KEYWORDS) & ~forwarded_letter(mailbox);
 
 	for (size_t i = 0; i < STANDARD_FLAGS_COUNT; i++)
 		if (flags & STANDARD_FLAGS[i].flag)
 			letters |= STANDARD_FLAGS[i].letter;
-	if (flags & FLAG_FORWARDED)
-		letters |= forwarded_letter(mailbox);
+	if ((flags & FLAG_FORWARDED) && forwarded_letter(mailbox))
+		letters = (letters & ~(uint32_t)LETTER_FORWARDED) | (old_letters & LETTER_FORWARDED) | forwarded_letter(mailbox);
 	return letters;
 }
 

@@ -30,7 +30,7 @@ struct keyword_state {
 	struct keyword_table table;
 	struct stamp stamp, beyond_stamp; /* dovecot-keywords, restante-keywords */
 	uint64_t letters_seen; /* all letters ever met in file names here */
-	int forwarded;         /* the number of $Forwarded, or -1; its letter goes along with P */
+	int forwarded;         /* the number of $Forwarded if it has a letter, or -1 */
 	bool beyond_stale;     /* messages were added since restante-keywords was read */
 	size_t beyond_lines;
 };
@@ -97,10 +97,10 @@ void mailbox_note_members(struct mailbox *mailbox);
 _must_check_ int mailbox_lock(struct mailbox *mailbox, struct work *work);
 void mailbox_unlock(struct mailbox *mailbox);
 
-/* Flags and keywords 0 to 25 that letters mean here, and back. */
+/* Flags and keywords 0 to 25 that letters mean here, and back; old_letters: what the name has now. */
 void mailbox_flags_from_letters(const struct mailbox *mailbox, uint32_t letters, uint32_t *ret_flags,
 	uint64_t *ret_keywords);
-uint32_t mailbox_letters_from_flags(const struct mailbox *mailbox, uint32_t flags, uint64_t keywords);
+uint32_t mailbox_letters_from_flags(const struct mailbox *mailbox, uint32_t flags, uint64_t keywords, uint32_t old_letters);
 
 /*
  * The file of a message was met (again) under a name and in a directory: take over both.
