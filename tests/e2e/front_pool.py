@@ -308,9 +308,12 @@ class FrontPool:
         return Client(self.tls(service))
 
     def close(self):
-        self.line.sock.close()
-        for f in self.fronts:
-            f.line.sock.close()
+        for line in [self.line] + [f.line for f in self.fronts]:
+            try:  # close() alone would not end what a thread still reads from
+                line.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            line.sock.close()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
