@@ -16,23 +16,63 @@ static bool same_file(const struct stamp *a, const struct stamp *b)
 	return a->ino == b->ino && a->mtime_sec == b->mtime_sec && a->mtime_nsec == b->mtime_nsec;
 }
 
-static int create_lock(struct lock *lock, int dir_fd, const char *name, const char *hostname)
+static int write_holder(int fd, const char *hostname)
 {
 	char text[LOCK_TEXT_BYTES];
+	int n = snprintf(text, sizeof text, "%d:%s", (int)getpid(), hostname);
+
+	return dirs_write(fd, slice_from(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+}
+
+static int create_exclusively(int dir_fd, const char *name, const char *hostname)
+{
 	_cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
 
-	int n = snprintf(text, sizeof text, "%d:%s", (int)getpid(), hostname);
-	int r = dirs_write(fd, slice_from(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+	int r = write_holder(fd, hostname);
 
 	if (r < 0) { /* a full disk: an empty lock file would lock everybody out for two minutes */
 		unlinkat(dir_fd, name, 0);
 		return r;
 	}
-	lock->fd = take_fd(&fd);
-	return 0;
+	return take_fd(&fd);
+}
+
+/*
+ * The lock file must name its holder from the first moment: one that is empty, because its maker was killed, would
+ * stand for two minutes. So it is written under another name, then linked; where links cannot be made, it is not.
+ */
+static int create_lock(struct lock *lock, int dir_fd, const char *name, const char *hostname)
+{
+	char temporary[LOCK_NAME_BYTES];
+
+	snprintf(temporary, sizeof temporary, "%s.tmp-%d", name, (int)getpid());
+	if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT) /* of one killed that had our number */
+		return -errno;
+
+	int r = create_exclusively(dir_fd, temporary, hostname);
+
+	if (r < 0)
+		return r;
+
+	_cleanup_close_ int fd = r;
+
+	r = linkat(dir_fd, temporary, dir_fd, name, 0) < 0 ? -errno : 0;
+	unlinkat(dir_fd, temporary, 0);
+	if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK) {
+		r = create_exclusively(dir_fd, name, hostname);
+		if (r >= 0) {
+			lock->fd = r;
+			return 0;
+		}
+	}
+	if (r == 0)
+		lock->fd = take_fd(&fd);
+	return r;
 }
 
 /* Whether the text names a process of this host that is gone. */

@@ -610,6 +610,82 @@ static void test_renaming_storm(void)
 	fixture_done(&f);
 }
 
+/* What a process does that is killed sooner or later. */
+static void work_until_killed(struct fixture *f, unsigned seed)
+{
+	f->log.sink = NULL;
+	if (fixture_open_format(f, "%u", FSYNC_NEVER) < 0)
+		_exit(1);
+	for (;;) {
+		struct work work = fixture_work(f);
+		uint32_t msg_uid = 1 + (uint32_t)rand_r(&seed) % 60;
+		char name[16];
+
+		if (fixture_sync(f) < 0)
+			continue;
+		snprintf(name, sizeof name, "k%u", (unsigned)rand_r(&seed) % 40);
+
+		int number = mailbox_find_keyword(f->mailbox, slice_str(name), true, &work);
+
+		if (number >= 0)
+			(void)!fixture_store(f, msg_uid, rand_r(&seed) % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_SEEN,
+				(uint64_t)1 << number);
+		if (rand_r(&seed) % 20 == 0) {
+			fixture_close(f);
+			if (fixture_open_format(f, "%u", FSYNC_NEVER) < 0)
+				_exit(1);
+		}
+	}
+}
+
+/* kill -9 at any moment: every message there once, every UID what it was, no lock left that lasts. */
+static void test_killed(void)
+{
+	enum { ROUNDS = 60 };
+	struct fixture f;
+	char content[ROUNDS * 2 + 1][32] = { "" };
+	unsigned seed = 11;
+	uint32_t uidvalidity = 0;
+
+	fixture_init(&f);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		char name[64], text[64];
+		const struct message *messages;
+
+		fixture_close(&f);
+
+		pid_t pid = fork();
+
+		if (pid == 0)
+			work_until_killed(&f, round);
+		snprintf(name, sizeof name, "new/%u.a", 1000 + round);
+		snprintf(text, sizeof text, "message %u\n", round);
+		fixture_write(&f, name, text);
+		usleep(500 + (unsigned)rand_r(&seed) % 20000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		CU_ASSERT_EQUAL_FATAL(fixture_open(&f), 0);
+		CHECK(fixture_sync(&f) == 0, "round %u", round);
+		if (uidvalidity == 0)
+			uidvalidity = mailbox_uidvalidity(f.mailbox);
+		CU_ASSERT_EQUAL(mailbox_uidvalidity(f.mailbox), uidvalidity);
+
+		size_t n = mailbox_messages(f.mailbox, &messages);
+
+		CHECK(n == round + 1, "round %u: %zu messages", round, n);
+		for (size_t i = 0; i < n; i++) {
+			uint32_t msg_uid = messages[i].msg_uid;
+
+			CU_ASSERT_FATAL(msg_uid <= ROUNDS * 2);
+			if (content[msg_uid][0] == '\0')
+				snprintf(content[msg_uid], sizeof content[msg_uid], "message %u\n", round);
+			CHECK(fixture_is(&f, msg_uid, content[msg_uid]), "round %u, UID %u", round, msg_uid);
+		}
+	}
+	CU_ASSERT_EQUAL(fixture_count(&f, ".", "dovecot-uidlist.broken"), 0);
+	fixture_done(&f);
+}
+
 static const struct unit_test TESTS[] = {
 	{ "an empty mailbox", test_empty },
 	{ "new mail", test_new_mail },
@@ -633,6 +709,7 @@ static const struct unit_test TESTS[] = {
 	{ "symbolic links", test_symlinked_parts },
 	{ "the watch", test_watch },
 	{ "a storm of renames", test_renaming_storm },
+	{ "killed at any moment", test_killed },
 };
 
 UNIT_MAIN("test_sync", TESTS)
