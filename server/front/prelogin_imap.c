@@ -193,7 +193,7 @@ static enum prelogin_wants cmd_authenticate(struct prelogin *p, struct slice in,
 		return take_response(p, in, out);
 	p->sasl_response = true;
 	prelogin_say(out, "+ \r\n");
-	return PRELOGIN_INPUT;
+	return PRELOGIN_AGAIN; /* the response may be there already */
 }
 
 static const struct imap_command commands[] = {

@@ -112,7 +112,7 @@ static enum prelogin_wants cmd_auth(struct prelogin *p, struct slice argument, s
 		return take_response(p, argument, out);
 	p->sasl_response = true;
 	prelogin_say(out, "+ \r\n");
-	return PRELOGIN_INPUT;
+	return PRELOGIN_AGAIN; /* the response may be there already */
 }
 
 /* Never offered: the greeting has no timestamp, and no password is stored that it could be computed from. */
