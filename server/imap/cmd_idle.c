@@ -4,7 +4,6 @@
 
 static void begin_idle(struct imap *imap)
 {
-	imap->command.progress = imap; /* begun */
 	imap->engine.idling = true;
 	message_file_close(&imap->file); /* a quiet connection holds no file open */
 	frame_imap_shrink(&imap->frame);
@@ -46,7 +45,7 @@ static enum run read_done(struct imap *imap)
 
 enum run cmd_idle(struct imap *imap)
 {
-	if (!imap->command.progress)
+	if (!imap->engine.idling)
 		begin_idle(imap);
 
 	enum run run = imap->view ? updates_run(imap) : RUN_DONE;
@@ -54,7 +53,14 @@ enum run cmd_idle(struct imap *imap)
 	if (run != RUN_DONE)
 		return run;
 	run = read_done(imap);
-	if (run == RUN_INPUT && imap->view)
-		updates_begin(imap, true); /* the next step begins with a look at the mailbox */
-	return run;
+	if (run != RUN_INPUT || !imap->view)
+		return run;
+
+	uint64_t retry_usec = imap->updates.locked_usec; /* news that wait for a lock: nothing else may wake us for them */
+
+	updates_begin(imap, true); /* the next step begins with a look at the mailbox */
+	if (retry_usec == 0)
+		return RUN_INPUT;
+	imap->io->retry_usec = retry_usec;
+	return RUN_RETRY;
 }

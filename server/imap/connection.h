@@ -51,6 +51,7 @@ struct imap {
 	struct mailbox *mailbox;
 	struct view *view;
 	bool read_write;
+	uint32_t uidvalidity;    /* as told */
 	unsigned keywords_told;  /* how many of the mailbox's keywords the client knows */
 	struct message_file file;
 	struct updates updates;

@@ -188,19 +188,23 @@ static void write_date(struct imap *imap, int64_t seconds)
 	write_text(&imap->out, text);
 }
 
-/* Items whose value a formatter of the store's writes. */
-static enum run write_formatted(struct imap *imap, const struct fetch_item *item)
+/*
+ * Items whose value a formatter of the store's writes. A message made to have a value larger than the output may ever
+ * be would shut its owner out of the mailbox: it is shown as one that says nothing of itself.
+ */
+static void write_formatted(struct imap *imap, const struct fetch_item *item)
 {
 	struct buf *out = imap->io->out;
-	int r;
 
 	write_raw(&imap->out, item->label);
 	write_raw(&imap->out, SLICE(" "));
-	if (item->kind == FETCH_ENVELOPE)
-		r = envelope_format(buf_slice(&imap->file.header), out);
-	else
-		r = bodystructure_format(imap->file.root, item->kind == FETCH_BODYSTRUCTURE, out);
-	return r < 0 ? imap_close(imap, CLOSE_LIMIT) : RUN_DONE;
+	if (item->kind == FETCH_ENVELOPE) {
+		if (envelope_format(buf_slice(&imap->file.header), out) < 0)
+			write_raw(&imap->out, SLICE("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"));
+	} else if (bodystructure_format(imap->file.root, item->kind == FETCH_BODYSTRUCTURE, out) < 0) {
+		write_format(&imap->out, "(\"application\" \"octet-stream\" NIL NIL NIL \"8bit\" %llu)",
+			(unsigned long long)imap->file.root->body_octets);
+	}
 }
 
 static enum run write_item(struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
@@ -222,7 +226,8 @@ static enum run write_item(struct imap *imap, struct fetch_write *write, const s
 	case FETCH_ENVELOPE:
 	case FETCH_BODY:
 	case FETCH_BODYSTRUCTURE:
-		return write_formatted(imap, item);
+		write_formatted(imap, item);
+		return RUN_DONE;
 	case FETCH_SECTION:
 		return write_section(imap, write, item);
 	}

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum { MESSAGE_CHUNK_BYTES = 16 * 1024 };
+enum { MESSAGE_CHUNK_BYTES = 16 * 1024, HEADER_CHUNK_BYTES = 8 * 1024, HEADER_KEPT_BYTES = 64 * 1024 };
 
 int message_file_open(struct message_file *file, struct mailbox *mailbox, uint32_t msg_uid)
 {
@@ -13,18 +13,18 @@ int message_file_open(struct message_file *file, struct mailbox *mailbox, uint32
 
 	if (file->reader && file->mailbox == mailbox && file->msg_uid == msg_uid)
 		return 0;
-	message_file_close(file);
 
 	int r = reader_open(mailbox, msg_uid, &reader);
 
 	if (r < 0)
 		return r;
-	*file = (struct message_file){
-		.mailbox = mailbox,
-		.msg_uid = msg_uid,
-		.reader = reader,
-		.header = BUF(LIMIT_HEADER_BYTES),
-	};
+
+	struct buf header = file->reader ? file->header : BUF(LIMIT_HEADER_BYTES); /* its memory serves many messages */
+
+	if (file->reader)
+		reader_close(file->reader);
+	buf_shrink(&header, HEADER_KEPT_BYTES);
+	*file = (struct message_file){ .mailbox = mailbox, .msg_uid = msg_uid, .reader = reader, .header = header };
 	return 0;
 }
 
@@ -94,7 +94,7 @@ int message_file_header(struct message_file *file, struct work *work)
 
 	while (!file->has_header) {
 		uint64_t left = file_size - file->header.n;
-		size_t bytes = left < MESSAGE_CHUNK_BYTES ? (size_t)left : MESSAGE_CHUNK_BYTES;
+		size_t bytes = left < HEADER_CHUNK_BYTES ? (size_t)left : HEADER_CHUNK_BYTES;
 
 		if (left == 0) {
 			header_found(file, file->header.n);

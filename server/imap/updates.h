@@ -10,6 +10,7 @@ enum updates_stage { UPDATES_NONE, UPDATES_SYNC, UPDATES_EXPUNGED, UPDATES_EXIST
 struct updates {
 	enum updates_stage stage;
 	bool may_expunge;
+	uint64_t locked_usec;        /* a lock was held elsewhere: when to look again; 0: no */
 	struct view_changes changes;
 	size_t next;
 };
@@ -20,7 +21,7 @@ void updates_begin(struct imap *imap, bool may_expunge);
 /*
  * Go on. A mailbox whose lock is held elsewhere, or that has a fault, has no news now: that is logged by the
  * store and is no reason to fail a command.
- * Returns RUN_DONE: all is told; RUN_STEP, RUN_OUTPUT, RUN_CLOSE.
+ * Returns RUN_DONE: all is told; RUN_STEP, RUN_OUTPUT; RUN_CLOSE: the UIDs are no longer those that the client knows.
  */
 enum run updates_run(struct imap *imap);
 

@@ -1,0 +1,200 @@
+/* What the session asks of the IMAP engine beside its dialogue: descriptions, counts, limits of output. */
+#include "base/limits.h"
+#include "server/imap/imap.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[64];
+
+static struct store *make_store(void)
+{
+	static const char *const names[] = { "cur", "new", "tmp" };
+	struct store *store = NULL;
+	char path[100];
+
+	strcpy(root, "/tmp/restante-engine-XXXXXX");
+	CU_ASSERT_FATAL(mkdtemp(root) != NULL);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "%s/%s", root, names[i]);
+		CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
+	}
+
+	const struct store_settings settings = {
+		.path = root,
+		.index_path = "/nonexistent",
+		.hierarchy_separator = '.',
+		.fsync = FSYNC_NEVER,
+		.hostname = "host",
+		.uidl_format = "%08Xu%08Xv",
+	};
+
+	CU_ASSERT_FATAL(store_open(&settings, NULL, &store) == 0);
+	return store;
+}
+
+static void remove_store(struct store *store)
+{
+	char command[100];
+
+	store_close(store);
+	snprintf(command, sizeof command, "rm -rf %s", root);
+	CU_ASSERT(system(command) == 0);
+}
+
+/* A message whose header is one long Subject. */
+static void deliver_long_header(size_t bytes)
+{
+	char path[100];
+	char *text = malloc(bytes);
+
+	memset(text, '\\', bytes);
+	memcpy(text, "Subject: ", 9);
+	text[bytes - 1] = text[bytes - 2] = '\n';
+	snprintf(path, sizeof path, "%s/new/1700000001.M1P1.h", root);
+
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	CU_ASSERT(fd >= 0 && write(fd, text, bytes) == (ssize_t)bytes && close(fd) == 0);
+	free(text);
+}
+
+struct talk {
+	struct store *store;
+	struct engine *engine;
+	struct buf in, out;
+};
+
+static struct talk start(struct store *store, size_t out_bytes)
+{
+	return (struct talk){
+		.store = store,
+		.engine = imap_new(&(struct imap_settings){ .store = store, .user = "u", .version = "0" }),
+		.in = BUF(100000),
+		.out = BUF(out_bytes),
+	};
+}
+
+static void finish(struct talk *t)
+{
+	t->engine->type->free(t->engine);
+	buf_done(&t->in);
+	buf_done(&t->out);
+	remove_store(t->store);
+}
+
+static enum engine_wants say(struct talk *t, const char *text)
+{
+	enum engine_wants wants;
+
+	CU_ASSERT(buf_add_str(&t->in, text) == 0);
+	do {
+		struct engine_io io = {
+			.in = &t->in, .out = &t->out, .now_usec = UINT64_C(1800000000000000), .budget = 100 };
+
+		wants = t->engine->type->step(t->engine, &io);
+	} while (wants == ENGINE_STEP);
+	return wants;
+}
+
+static void expect_description(struct talk *t, const char *want)
+{
+	_cleanup_buf_ struct buf text = BUF(1000);
+
+	t->engine->type->describe(t->engine, &text);
+	CHECK(slice_equal(buf_slice(&text), slice_str(want)), "%.*s", SLICE_FMT(buf_slice(&text)));
+}
+
+static void test_describe(void)
+{
+	struct talk t = start(make_store(), LIMIT_OUTPUT_BYTES);
+
+	expect_description(&t, "");
+	CHECK(say(&t, "a IDLE\r\n") == ENGINE_INPUT, "idle");
+	expect_description(&t, "idle");
+	CHECK(t.engine->idling, "in IDLE");
+	CHECK(say(&t, "DONE\r\n") == ENGINE_INPUT && !t.engine->idling, "done");
+	CHECK(say(&t, "b SELECT INBOX\r\n") == ENGINE_INPUT, "select");
+	expect_description(&t, "INBOX");
+	CHECK(say(&t, "c IDLE\r\n") == ENGINE_INPUT, "idle");
+	expect_description(&t, "INBOX idle");
+	CHECK(say(&t, "DONE\r\nd FOO\r\n") == ENGINE_INPUT, "a bad command");
+	CHECK(t.engine->commands == 3, "bad ones do not count: %llu", (unsigned long long)t.engine->commands);
+	CHECK(t.engine->reason == CLOSE_NOT_YET, "open");
+	CHECK(say(&t, "e LOGOUT\r\n") == ENGINE_CLOSE && t.engine->reason == CLOSE_LOGOUT, "logged out");
+	CHECK(say(&t, "") == ENGINE_CLOSE, "it stays closed");
+	finish(&t);
+}
+
+static void test_output_waits(void)
+{
+	struct talk t = start(make_store(), LIMIT_OUTPUT_BYTES);
+	enum engine_wants wants = ENGINE_INPUT;
+
+	for (int i = 0; i < 10000 && wants == ENGINE_INPUT; i++)
+		wants = say(&t, "a CAPABILITY\r\n");
+	CHECK(wants == ENGINE_OUTPUT, "a client that reads nothing");
+	CHECK(t.out.n < LIMIT_OUTPUT_HIGH_WATER_BYTES + 1000, "%zu", t.out.n);
+	buf_clear(&t.out);
+	CHECK(say(&t, "b NOOP\r\n") == ENGINE_INPUT && t.out.n > 0, "it goes on");
+	finish(&t);
+}
+
+/* A value that cannot be held is shown as nothing; the connection stays. */
+static void test_value_too_large(void)
+{
+	struct store *store = make_store();
+	struct talk t = start(store, 256 * 1024);
+
+	deliver_long_header(300000);
+	CHECK(say(&t, "a SELECT INBOX\r\n") == ENGINE_INPUT, "select");
+	buf_clear(&t.out);
+	CHECK(say(&t, "b FETCH 1 ENVELOPE\r\n") == ENGINE_INPUT, "fetch");
+	CHECK(slice_starts_with(buf_slice(&t.out), SLICE("* 1 FETCH (ENVELOPE (NIL NIL NIL ")), "%.*s", 60, t.out.p);
+	finish(&t);
+}
+
+/* A response that cannot be held at all ends the connection. */
+static void test_response_too_large(void)
+{
+	struct store *store = make_store();
+	struct talk t = start(store, 200 * 1024);
+
+	deliver_long_header(300000);
+	CHECK(say(&t, "a SELECT INBOX\r\n") == ENGINE_INPUT, "select");
+	CHECK(say(&t, "b FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]\r\n") == ENGINE_CLOSE, "fetch");
+	CHECK(t.engine->reason == CLOSE_LIMIT, "%s", close_reason_text(t.engine->reason));
+	finish(&t);
+}
+
+/* Freed in the middle of anything, nothing leaks. */
+static void test_freed_anywhere(void)
+{
+	static const char *const texts[] = { "", "a NO", "a SELECT {5}\r\nIN", "a IDLE\r\n", "a SELECT {300000+}\r\nx",
+		"a SELECT INBOX\r\nb SEARCH TEXT x\r\nc FETCH 1 BODY[]\r\nd SEARCH BODY {3}\r\n" };
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct talk t = start(make_store(), LIMIT_OUTPUT_BYTES);
+
+		deliver_long_header(500000);
+		CU_ASSERT(buf_add_str(&t.in, texts[i]) == 0);
+		for (int step = 0; step < 20; step++) {
+			struct engine_io io = { .in = &t.in, .out = &t.out, .now_usec = 1, .budget = 1 };
+
+			(void)t.engine->type->step(t.engine, &io);
+		}
+		finish(&t);
+	}
+}
+
+static const struct unit_test tests[] = {
+	{ "describe", test_describe },
+	{ "output waits", test_output_waits },
+	{ "a value too large", test_value_too_large },
+	{ "a response too large", test_response_too_large },
+	{ "freed anywhere", test_freed_anywhere },
+};
+UNIT_MAIN("imap_engine", tests)
