@@ -17,7 +17,8 @@ void changes_add(struct changes *changes, uint32_t msg_uid, size_t keep)
 	if (changes->n >= keep && changes->n > 1) {
 		size_t drop = changes->n / 2;
 
-		memmove(changes->uids, changes->uids + drop, (changes->n - drop) * sizeof *changes->uids);
+		memmove(changes->uids, changes->uids + drop,
+			(changes->n - drop) * sizeof *changes->uids);
 		changes->n -= drop;
 		changes->first += drop;
 	}
@@ -29,7 +30,8 @@ void changes_add(struct changes *changes, uint32_t msg_uid, size_t keep)
 	changes->uids[changes->n++] = msg_uid;
 }
 
-bool changes_since(const struct changes *changes, uint64_t position, const uint32_t **ret_uids, size_t *ret_n)
+bool changes_since(
+	const struct changes *changes, uint64_t position, const uint32_t **ret_uids, size_t *ret_n)
 {
 	if (position < changes->first)
 		return false;

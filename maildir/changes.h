@@ -26,4 +26,5 @@ static inline uint64_t changes_end(const struct changes *changes)
  * Returns false if some of it was dropped: the reader must look at every message.
  * Valid until the next changes_add().
  */
-bool changes_since(const struct changes *changes, uint64_t position, const uint32_t **ret_uids, size_t *ret_n);
+bool changes_since(
+	const struct changes *changes, uint64_t position, const uint32_t **ret_uids, size_t *ret_n);

@@ -22,7 +22,8 @@ struct stamp stamp_from_stat(const struct stat *st)
 bool stamp_equal(const struct stamp *a, const struct stamp *b)
 {
 	return a->ino == b->ino && a->size == b->size && a->mtime_sec == b->mtime_sec &&
-		a->mtime_nsec == b->mtime_nsec && a->ctime_sec == b->ctime_sec && a->ctime_nsec == b->ctime_nsec;
+	       a->mtime_nsec == b->mtime_nsec && a->ctime_sec == b->ctime_sec &&
+	       a->ctime_nsec == b->ctime_nsec;
 }
 
 bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec)
@@ -31,7 +32,7 @@ bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec)
 
 	/* One from the future (clocks of two hosts) changes with the next change like any other. */
 	return last >= 0 && (uint64_t)last * USEC_PER_SEC + USEC_PER_SEC + YOUNG_USEC > now_usec &&
-		(uint64_t)last * USEC_PER_SEC < now_usec + YOUNG_USEC;
+	       (uint64_t)last * USEC_PER_SEC < now_usec + YOUNG_USEC;
 }
 
 int dirs_stamp(int dir_fd, const char *name, struct stamp *ret_stamp)
@@ -79,14 +80,16 @@ int dirs_open(int dir_fd, const char *name, bool make)
 	struct stat st;
 
 	/* O_DIRECTORY with O_NOFOLLOW says ENOTDIR of a link. */
-	if (error == ENOTDIR && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+	if (error == ENOTDIR && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISLNK(st.st_mode))
 		return -ELOOP;
 	return -error;
 }
 
 static int open_regular(int dir_fd, const char *name, int flags, struct stat *ret_st)
 {
-	_cleanup_close_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	_cleanup_close_ int fd =
+		openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0)
 		return -errno;
@@ -161,7 +164,8 @@ static int create_temporary(int dir_fd, const char *name)
 	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
 		return -errno;
 
-	_cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd =
+		openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
@@ -180,7 +184,8 @@ static int write_temporary(int fd, const struct replacement *replacement)
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (replacement->mtime_above_sec > 0 && st.st_mtim.tv_sec <= replacement->mtime_above_sec) {
-		struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = replacement->mtime_above_sec + 1 } };
+		struct timespec times[2] = { { .tv_nsec = UTIME_NOW },
+			{ .tv_sec = replacement->mtime_above_sec + 1 } };
 
 		if (futimens(fd, times) < 0)
 			return -errno;

@@ -40,7 +40,8 @@ _must_check_ int dirs_open(int dir_fd, const char *name, bool make);
  * Returns 0, the text is appended to out, *ret_stamp is of what was read; -ENOENT; -ELOOP: a symbolic link;
  *         -EINVAL: not a regular file; -EFBIG; -errno.
  */
-_must_check_ int dirs_read_file(int dir_fd, const char *name, struct buf *out, struct stamp *ret_stamp);
+_must_check_ int dirs_read_file(
+	int dir_fd, const char *name, struct buf *out, struct stamp *ret_stamp);
 
 /*
  * Open a file for appending. Returns a descriptor; -ELOOP, -EINVAL: not a regular file, -ENOENT, -errno.
@@ -54,15 +55,16 @@ _must_check_ int dirs_write(int fd, struct slice s);
 struct replacement {
 	const char *name, *temporary_name;
 	struct slice text;
-	bool sync;                /* the text and the directory, before the call returns */
-	int64_t mtime_above_sec;  /* the new file's mtime is greater; 0: whatever it is */
+	bool sync;               /* the text and the directory, before the call returns */
+	int64_t mtime_above_sec; /* the new file's mtime is greater; 0: whatever it is */
 };
 
 /*
  * Replace a file: write to the temporary name, then rename. The mode is the directory's, without execution.
  * Returns 0: *ret_stamp is the new file's; -errno: the old file stands.
  */
-_must_check_ int dirs_replace_file(int dir_fd, const struct replacement *replacement, struct stamp *ret_stamp);
+_must_check_ int dirs_replace_file(
+	int dir_fd, const struct replacement *replacement, struct stamp *ret_stamp);
 
 /*
  * Rename; never onto a file that exists. Where the file system cannot do that in one step, link and unlink.

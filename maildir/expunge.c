@@ -54,62 +54,68 @@ static void rewrite_uidlist(struct mailbox *mailbox, struct work *work)
 {
 	struct work quiet = { .now_usec = work->now_usec };
 
-	if (!uidlist_file_is_wasteful(mailbox) || mailbox->sync.phase != SYNC_LOOK || mailbox_lock(mailbox, &quiet) < 0)
+	if (!uidlist_file_is_wasteful(mailbox) || mailbox->sync.phase != SYNC_LOOK ||
+		mailbox_lock(mailbox, &quiet) < 0)
 		return;
 
 	/* Another program wrote meanwhile: then it is the next sync's to read that. */
 	uint64_t known = mailbox->uidlist.stamp.size;
 	int r = uidlist_file_refresh(mailbox);
 
-	if (r == 0 && mailbox->uidlist.stamp.size == known && mailbox->list.n == mailbox->list.n_shown)
+	if (r == 0 && mailbox->uidlist.stamp.size == known &&
+		mailbox->list.n == mailbox->list.n_shown)
 		r = uidlist_file_write(mailbox, mailbox->list.n, &quiet);
 	if (r < 0 && r != -EAGAIN)
-		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "%s cannot be written anew: %s", UIDLIST_NAME, strerror(-r));
+		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "%s cannot be written anew: %s",
+			UIDLIST_NAME, strerror(-r));
 	mailbox_unlock(mailbox);
 }
 
-int mailbox_expunge(struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work)
+static int unlink_some(struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done,
+	struct unlinked *unlinked, struct work *work)
 {
-	_cleanup_free_ uint32_t *memory = NULL;
-	struct unlinked unlinked = { .mailbox = mailbox };
-	int r = 0;
+	while (*done < n) {
+		if (work->budget == 0)
+			return -EINPROGRESS;
 
+		int r = unlink_message(mailbox, uids[*done], work);
+
+		if (r == -ERESTART)
+			continue;
+		if (r < 0)
+			return r;
+		if (r == UNLINKED)
+			unlinked->uids[unlinked->n++] = uids[*done];
+		work->budget--;
+		++*done;
+	}
+	return 0;
+}
+
+int mailbox_expunge(
+	struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work)
+{
 	if (mailbox->replaced)
 		return -ESTALE;
 	if (*done >= n)
 		return 0;
 
-	size_t most = n - *done < work->budget + 1 ? n - *done : work->budget + 1;
+	size_t most = n - *done < work->budget ? n - *done : work->budget;
+	_cleanup_free_ uint32_t *memory = calloc(most + 1, sizeof *memory);
+	struct unlinked unlinked = { .mailbox = mailbox, .uids = memory };
 
-	memory = calloc(most, sizeof *memory);
 	if (!memory)
 		return -ENOMEM;
-	unlinked.uids = memory;
 
 	bool known = mailbox_cur_begin(mailbox);
+	int r = unlink_some(mailbox, uids, n, done, &unlinked, work);
 
-	while (*done < n) {
-		if (work->budget == 0) {
-			r = -EINPROGRESS;
-			break;
-		}
-		r = unlink_message(mailbox, uids[*done], work);
-		if (r == -ERESTART)
-			continue;
-		if (r < 0)
-			break;
-		if (r == UNLINKED)
-			unlinked.uids[unlinked.n++] = uids[*done];
-		work->budget--;
-		++*done;
-		r = 0;
-	}
 	if (unlinked.n > 0) {
 		list_remove_if(&mailbox->list, is_unlinked, &unlinked);
 		mailbox_next_modseq(mailbox, work->now_usec);
 		mailbox_note_members(mailbox);
 	}
-	mailbox_cur_end(mailbox, known, work->now_usec);
+	mailbox_cur_end(mailbox, known);
 	if (r == 0 && mailbox_fsync_always(mailbox) && fsync(mailbox->cur_fd) < 0)
 		r = -errno;
 	if (r == 0)

@@ -167,7 +167,7 @@ static bool parse_microseconds(struct slice name, uint64_t *ret_usec)
 	struct slice rest = slice_tail(name, leading_digits(name).n);
 
 	return slice_starts_with(rest, SLICE(".M")) &&
-		slice_number(leading_digits(slice_tail(rest, 2)), INT64_MAX, ret_usec);
+	       slice_number(leading_digits(slice_tail(rest, 2)), INT64_MAX, ret_usec);
 }
 
 int filename_compare_arrival(struct slice a, struct slice b)
@@ -194,10 +194,12 @@ static int add_hostname(const char *hostname, struct buf *out)
 	return r;
 }
 
-int filename_format_unique(const struct filename_unique *unique, struct slice old_base, struct buf *out)
+int filename_format_unique(
+	const struct filename_unique *unique, struct slice old_base, struct buf *out)
 {
 	ssize_t comma = slice_find(old_base, ',');
-	int r = buf_addf(out, "%llu.M%lluP%dQ%u.", (unsigned long long)(unique->now_usec / USEC_PER_SEC),
+	int r = buf_addf(out, "%llu.M%lluP%dQ%u.",
+		(unsigned long long)(unique->now_usec / USEC_PER_SEC),
 		(unsigned long long)(unique->now_usec % USEC_PER_SEC), unique->pid, unique->count);
 
 	if (r == 0)

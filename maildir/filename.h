@@ -17,14 +17,15 @@ enum {
 	LETTER_ANSWERED = 1 << 29,  /* R */
 	LETTER_SEEN = 1 << 30,      /* S */
 };
-#define LETTER_DELETED ((uint32_t)1 << 31) /* T */
+#define LETTER_DELETED   ((uint32_t)1 << 31) /* T */
 #define LETTERS_KEYWORDS (((uint32_t)1 << 26) - 1)
 
 enum { FILENAME_KEYWORD_LETTERS = 26 };
 
 /* A name taken apart; slices point into it. */
 struct filename {
-	struct slice base; /* what identifies the message: all before the info part, comma fields included */
+	struct slice
+		base; /* what identifies the message: all before the info part, comma fields included */
 	struct slice info; /* with its colon; empty if there is none */
 };
 
@@ -54,7 +55,8 @@ bool filename_is_canonical(struct slice info);
  * old_info  the info part the name had, or empty: what it holds beside known letters is kept.
  * Returns 0, or -ENOBUFS.
  */
-_must_check_ int filename_format(struct slice base, struct slice old_info, uint32_t letters, struct buf *out);
+_must_check_ int filename_format(
+	struct slice base, struct slice old_info, uint32_t letters, struct buf *out);
 
 /*
  * The order in which new files get their UIDs: by the seconds the name begins with, then by the microseconds
@@ -79,4 +81,5 @@ struct filename_unique {
  * Slash, colon, comma and control characters of the host name are written as Maildir asks: \057, \072, ...
  * Returns 0, or -ENOBUFS.
  */
-_must_check_ int filename_format_unique(const struct filename_unique *unique, struct slice old_base, struct buf *out);
+_must_check_ int filename_format_unique(
+	const struct filename_unique *unique, struct slice old_base, struct buf *out);

@@ -13,11 +13,11 @@ struct storing {
 	struct mailbox *mailbox;
 	struct flags_change change; /* $Forwarded is a flag here, never a keyword */
 	struct work *work;
-	struct buf lines;           /* for restante-keywords */
+	struct buf lines; /* for restante-keywords */
 };
 
-static void change_flags(const struct storing *storing, const struct message *message, uint32_t *ret_flags,
-	uint64_t *ret_keywords)
+static void change_flags(const struct storing *storing, const struct message *message,
+	uint32_t *ret_flags, uint64_t *ret_keywords)
 {
 	const struct flags_change *change = &storing->change;
 
@@ -38,7 +38,8 @@ static void change_flags(const struct storing *storing, const struct message *me
 }
 
 /* Returns 0; -ENOENT: the file is not where it was; -errno. */
-static int rename_file(struct mailbox *mailbox, size_t number, uint32_t letters, struct slice *ret_info, struct buf *to)
+static int rename_file(struct mailbox *mailbox, size_t number, uint32_t letters,
+	struct slice *ret_info, struct buf *to)
 {
 	struct list *list = &mailbox->list;
 	char from_name[FILE_NAME_MAX_BYTES + 1], to_name[FILE_NAME_MAX_BYTES + 1];
@@ -67,9 +68,10 @@ static int store_one(struct storing *storing, size_t number)
 
 	change_flags(storing, message, &flags, &keywords);
 
-	uint32_t letters = flags == message->flags && keywords == message->keywords ?
-		entry->letters :
-		mailbox_letters_from_flags(mailbox, flags, keywords, entry->letters);
+	uint32_t letters =
+		flags == message->flags && keywords == message->keywords
+			? entry->letters
+			: mailbox_letters_from_flags(mailbox, flags, keywords, entry->letters);
 	bool beyond = (keywords & ~LOW_KEYWORDS) != (message->keywords & ~LOW_KEYWORDS);
 
 	if (letters != entry->letters) {
@@ -83,7 +85,8 @@ static int store_one(struct storing *storing, size_t number)
 		mailbox->keywords.letters_seen |= entry->letters & LETTERS_KEYWORDS;
 	}
 	if (beyond)
-		r = keywords_format_message(list_base(&mailbox->list, number), keywords, &storing->lines);
+		r = keywords_format_message(
+			list_base(&mailbox->list, number), keywords, &storing->lines);
 	if (flags == message->flags && keywords == message->keywords)
 		return r;
 	message->flags = flags;
@@ -118,7 +121,8 @@ static int store_uid(struct storing *storing, uint32_t msg_uid, bool *modified)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int store_some(struct storing *storing, const uint32_t *uids, size_t n, size_t *done, bool *modified)
+static int store_some(
+	struct storing *storing, const uint32_t *uids, size_t n, size_t *done, bool *modified)
 {
 	while (*done < n) {
 		if (storing->work->budget == 0)
@@ -148,11 +152,13 @@ static int prepare_forwarded(struct storing *storing)
 		storing->change.keywords &= ~((uint64_t)1 << forwarded);
 		storing->change.flags |= FLAG_FORWARDED;
 	}
-	if (!(storing->change.flags & FLAG_FORWARDED) || storing->change.operation == FLAGS_REMOVE || forwarded >= 0 ||
+	if (!(storing->change.flags & FLAG_FORWARDED) ||
+		storing->change.operation == FLAGS_REMOVE || forwarded >= 0 ||
 		keyword_table_find(&mailbox->keywords.table, SLICE("$Forwarded")) >= 0)
 		return 0;
 
-	int r = keyword_files_create(mailbox, SLICE("$Forwarded"), FILENAME_KEYWORD_LETTERS, storing->work);
+	int r = keyword_files_create(
+		mailbox, SLICE("$Forwarded"), FILENAME_KEYWORD_LETTERS, storing->work);
 
 	return r == -EAGAIN ? r : 0; /* P alone does */
 }
@@ -161,11 +167,12 @@ static int prepare_forwarded(struct storing *storing)
 static bool touches_beyond(const struct mailbox *mailbox, const struct flags_change *change)
 {
 	return (change->keywords & ~LOW_KEYWORDS) != 0 ||
-		(change->operation == FLAGS_REPLACE &&
-			keyword_table_end(&mailbox->keywords.table) > KEYWORD_FIRST_BEYOND);
+	       (change->operation == FLAGS_REPLACE &&
+		       keyword_table_end(&mailbox->keywords.table) > KEYWORD_FIRST_BEYOND);
 }
 
-static int store_locked(struct storing *storing, const uint32_t *uids, size_t n, size_t *done, bool *modified)
+static int store_locked(
+	struct storing *storing, const uint32_t *uids, size_t n, size_t *done, bool *modified)
 {
 	struct mailbox *mailbox = storing->mailbox;
 	int r = keyword_files_refresh(mailbox, storing->work->now_usec);
@@ -176,7 +183,8 @@ static int store_locked(struct storing *storing, const uint32_t *uids, size_t n,
 		int q = keyword_files_append(mailbox, buf_slice(&storing->lines));
 
 		if (q < 0) {
-			mailbox_log(mailbox, LOG_PRIORITY_ERROR, "restante-keywords cannot be written: %s", strerror(-q));
+			mailbox_log(mailbox, LOG_PRIORITY_ERROR,
+				"restante-keywords cannot be written: %s", strerror(-q));
 			mailbox->keywords.beyond_stale = true; /* what the file says counts */
 			r = q;
 		}
@@ -213,7 +221,7 @@ int mailbox_store_flags(struct mailbox *mailbox, const uint32_t *uids, size_t n,
 	} else {
 		r = store_some(&storing, uids, n, done, modified);
 	}
-	mailbox_cur_end(mailbox, known, work->now_usec);
+	mailbox_cur_end(mailbox, known);
 	buf_done(&storing.lines);
 	if (r == 0 && mailbox_fsync_always(mailbox) && fsync(mailbox->cur_fd) < 0)
 		return -errno;

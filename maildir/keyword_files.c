@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define NAMES_FILE "dovecot-keywords"
-#define NAMES_TEMPORARY "dovecot-keywords.lock"
-#define BEYOND_FILE "restante-keywords"
+#define NAMES_FILE       "dovecot-keywords"
+#define NAMES_TEMPORARY  "dovecot-keywords.lock"
+#define BEYOND_FILE      "restante-keywords"
 #define BEYOND_TEMPORARY "restante-keywords.tmp"
 
 enum {
@@ -25,15 +25,15 @@ bool keyword_files_changed(const struct mailbox *mailbox)
 	struct stamp names, beyond;
 
 	return mailbox->keywords.beyond_stale ||
-		(dirs_stamp(mailbox->dir_fd, NAMES_FILE, &names) == 0 &&
-			!stamp_equal(&names, &mailbox->keywords.stamp)) ||
-		(dirs_stamp(mailbox->dir_fd, BEYOND_FILE, &beyond) == 0 &&
-			!stamp_equal(&beyond, &mailbox->keywords.beyond_stamp));
+	       (dirs_stamp(mailbox->dir_fd, NAMES_FILE, &names) == 0 &&
+		       !stamp_equal(&names, &mailbox->keywords.stamp)) ||
+	       (dirs_stamp(mailbox->dir_fd, BEYOND_FILE, &beyond) == 0 &&
+		       !stamp_equal(&beyond, &mailbox->keywords.beyond_stamp));
 }
 
 /* Read a file if its stamp says that it changed. Returns 1: read; 0: it did not; -errno. A file not there is empty. */
-static int read_changed(struct mailbox *mailbox, const char *name, const struct stamp *known, struct buf *out,
-	struct stamp *ret_stamp)
+static int read_changed(struct mailbox *mailbox, const char *name, const struct stamp *known,
+	struct buf *out, struct stamp *ret_stamp)
 {
 	struct stamp stamp;
 	int r = dirs_stamp(mailbox->dir_fd, name, &stamp);
@@ -59,7 +59,8 @@ static void name_unknown_letters(struct mailbox *mailbox)
 		if (keywords->table.names[n] || !(keywords->letters_seen >> n & 1))
 			continue;
 		snprintf(name, sizeof name, "unknown-%u", n);
-		while (keyword_table_find(&keywords->table, slice_str(name)) >= 0 && strlen(name) + 1 < sizeof name)
+		while (keyword_table_find(&keywords->table, slice_str(name)) >= 0 &&
+			strlen(name) + 1 < sizeof name)
 			strcat(name, "?");
 		keyword_table_set(&keywords->table, n, slice_str(name));
 	}
@@ -140,7 +141,8 @@ static int refresh_beyond(struct mailbox *mailbox, uint64_t now_usec)
 	_cleanup_buf_ struct buf text = BUF(BEYOND_MAX_BYTES);
 	struct stamp stamp, none = { 0 };
 	bool again = keywords->beyond_stale && keywords->beyond_stamp.ino != 0;
-	int r = read_changed(mailbox, BEYOND_FILE, again ? &none : &keywords->beyond_stamp, &text, &stamp);
+	int r = read_changed(
+		mailbox, BEYOND_FILE, again ? &none : &keywords->beyond_stamp, &text, &stamp);
 
 	if (r < 0)
 		return r;
@@ -165,7 +167,8 @@ int keyword_files_refresh(struct mailbox *mailbox, uint64_t now_usec)
 		return r;
 	if (r > 0) {
 		keywords_parse_dovecot(buf_slice(&text), &keywords->table);
-		keywords->stamp = stamp; /* its mtime grows with every change: no need to read it twice */
+		keywords->stamp =
+			stamp; /* its mtime grows with every change: no need to read it twice */
 	}
 	r = refresh_beyond(mailbox, now_usec);
 	name_unknown_letters(mailbox);
@@ -201,8 +204,10 @@ static int write_beyond(struct mailbox *mailbox)
 		if (keywords->table.names[n] && ++lines)
 			r = keywords_format_name(n, slice_str(keywords->table.names[n]), &text);
 	for (size_t i = 0; r == 0 && i < list->n; i++)
-		if ((list->messages[i].keywords & ~LOW_KEYWORDS) && !list->entries[i].orphan && ++lines)
-			r = keywords_format_message(list_base(list, i), list->messages[i].keywords, &text);
+		if ((list->messages[i].keywords & ~LOW_KEYWORDS) && !list->entries[i].orphan &&
+			++lines)
+			r = keywords_format_message(
+				list_base(list, i), list->messages[i].keywords, &text);
 	if (r == 0)
 		r = dirs_replace_file(mailbox->dir_fd,
 			&(struct replacement){ .name = BEYOND_FILE,
@@ -235,7 +240,8 @@ int keyword_files_append(struct mailbox *mailbox, struct slice lines)
 	if (r == 0 && mailbox_fsync_always(mailbox) && fdatasync(fd) < 0)
 		r = -errno;
 	if (r < 0 && ftruncate(fd, st.st_size) < 0)
-		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "%s: cannot take back what was written: %m", BEYOND_FILE);
+		mailbox_log(mailbox, LOG_PRIORITY_ERROR,
+			"%s: cannot take back what was written: %m", BEYOND_FILE);
 	if (r == 0 && fstat(fd, &st) == 0)
 		keywords->beyond_stamp = stamp_from_stat(&st);
 	for (size_t i = 0; i < lines.n; i++)
@@ -248,7 +254,8 @@ int keyword_files_compact(struct mailbox *mailbox)
 	const struct keyword_state *keywords = &mailbox->keywords;
 
 	must(mailbox->lock_count > 0);
-	if (keywords->beyond_lines < BEYOND_WASTE_MIN || keywords->beyond_lines / 2 < mailbox->list.n)
+	if (keywords->beyond_lines < BEYOND_WASTE_MIN ||
+		keywords->beyond_lines / 2 < mailbox->list.n)
 		return 0;
 	return write_beyond(mailbox);
 }
@@ -261,7 +268,8 @@ static int append_name(struct mailbox *mailbox, unsigned number, struct slice na
 	return r < 0 ? r : keyword_files_append(mailbox, buf_slice(&line));
 }
 
-static int create_locked(struct mailbox *mailbox, struct slice name, unsigned end, uint64_t now_usec)
+static int create_locked(
+	struct mailbox *mailbox, struct slice name, unsigned end, uint64_t now_usec)
 {
 	struct keyword_state *keywords = &mailbox->keywords;
 	int r = keyword_files_refresh(mailbox, now_usec);
@@ -277,7 +285,8 @@ static int create_locked(struct mailbox *mailbox, struct slice name, unsigned en
 	if (number < 0 || (unsigned)number >= end)
 		return -ENOSPC;
 	keyword_table_set(&keywords->table, (unsigned)number, name);
-	r = number < KEYWORD_FIRST_BEYOND ? write_names(mailbox) : append_name(mailbox, (unsigned)number, name);
+	r = number < KEYWORD_FIRST_BEYOND ? write_names(mailbox)
+					  : append_name(mailbox, (unsigned)number, name);
 	if (r < 0) {
 		keyword_table_set(&keywords->table, (unsigned)number, SLICE(""));
 		return r;
@@ -286,7 +295,8 @@ static int create_locked(struct mailbox *mailbox, struct slice name, unsigned en
 	return number;
 }
 
-int keyword_files_create(struct mailbox *mailbox, struct slice name, unsigned end, struct work *work)
+int keyword_files_create(
+	struct mailbox *mailbox, struct slice name, unsigned end, struct work *work)
 {
 	int r = mailbox_lock(mailbox, work);
 

@@ -18,7 +18,8 @@ _must_check_ int keyword_files_refresh(struct mailbox *mailbox, uint64_t now_use
  * end  only numbers below are given out.
  * Returns its number (also if another program was faster); -ENOSPC: all numbers are taken; -EAGAIN as struct work; -errno.
  */
-_must_check_ int keyword_files_create(struct mailbox *mailbox, struct slice name, unsigned end, struct work *work);
+_must_check_ int keyword_files_create(
+	struct mailbox *mailbox, struct slice name, unsigned end, struct work *work);
 
 /*
  * Append lines (keywords.h) to restante-keywords, after keyword_files_refresh() under the same lock.

@@ -150,7 +150,8 @@ int keywords_format_message(struct slice base, uint64_t keywords, struct buf *ou
 
 	for (unsigned bit = KEYWORD_FIRST_BEYOND; bit < LIMIT_KEYWORDS; bit++)
 		if (keywords >> bit & 1)
-			n += (size_t)snprintf(numbers + n, sizeof numbers - n, "%s%u", n > 0 ? "," : "", bit);
+			n += (size_t)snprintf(
+				numbers + n, sizeof numbers - n, "%s%u", n > 0 ? "," : "", bit);
 
 	int r = buf_addf(out, "M %s ", numbers);
 

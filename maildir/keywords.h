@@ -59,8 +59,9 @@ _must_check_ int keywords_format_dovecot(const struct keyword_table *table, stru
 enum keyword_line { KEYWORD_LINE_NONE, KEYWORD_LINE_NAME, KEYWORD_LINE_MESSAGE };
 
 struct keyword_line_values {
-	unsigned number;   /* KEYWORD_LINE_NAME */
-	struct slice name; /* the keyword's, or of KEYWORD_LINE_MESSAGE the base name; points into the line */
+	unsigned number; /* KEYWORD_LINE_NAME */
+	struct slice
+		name; /* the keyword's, or of KEYWORD_LINE_MESSAGE the base name; points into the line */
 	uint64_t keywords; /* KEYWORD_LINE_MESSAGE: bits 26 and above */
 };
 

@@ -12,7 +12,8 @@ void list_init(struct list *list)
 {
 	*list = (struct list){ 0 };
 	if (getrandom(list->hash_key, sizeof list->hash_key, GRND_NONBLOCK) < 0)
-		memcpy(list->hash_key, &list, sizeof list); /* an address is random enough at boot */
+		memcpy(list->hash_key, &list,
+			sizeof list); /* an address is random enough at boot */
 }
 
 void list_done(struct list *list)
@@ -198,7 +199,8 @@ void list_index(struct list *list)
 		list->keys_cap = list->cap;
 	}
 	for (size_t i = first; i < list->n; i++)
-		list->keys[i] = (struct list_key){ hash_base(list, list_base(list, i)), (uint32_t)i };
+		list->keys[i] =
+			(struct list_key){ hash_base(list, list_base(list, i)), (uint32_t)i };
 	if (list->n - first <= 16) {
 		insert_keys(list, first);
 	} else {
@@ -225,8 +227,8 @@ ssize_t list_find_base(const struct list *list, struct slice base)
 	for (size_t i = list->starts[bucket]; i < list->starts[bucket + 1]; i++) {
 		uint32_t number = list->keys[i].number;
 
-		if (list->keys[i].hash == hash && !list->entries[number].orphan && slice_equal(list_base(list, number), base) &&
-			(ssize_t)number > found)
+		if (list->keys[i].hash == hash && !list->entries[number].orphan &&
+			slice_equal(list_base(list, number), base) && (ssize_t)number > found)
 			found = number;
 	}
 	return found;
@@ -260,8 +262,9 @@ struct slice list_fields(const struct list *list, size_t number)
 {
 	const struct entry *entry = &list->entries[number];
 
-	return entry->fields_bytes > 0 ? slice_from(list->bytes + entry->fields_at, entry->fields_bytes) :
-					 (struct slice){ NULL, 0 };
+	return entry->fields_bytes > 0
+		       ? slice_from(list->bytes + entry->fields_at, entry->fields_bytes)
+		       : (struct slice){ NULL, 0 };
 }
 
 struct slice list_odd_info(const struct list *list, size_t number)
@@ -316,7 +319,8 @@ int list_file_name(const struct list *list, size_t number, struct buf *out)
 	if (entry->no_info)
 		return buf_add(out, list_base(list, number));
 	if (entry->info_at == 0)
-		return filename_format(list_base(list, number), (struct slice){ NULL, 0 }, entry->letters, out);
+		return filename_format(
+			list_base(list, number), (struct slice){ NULL, 0 }, entry->letters, out);
 
 	int r = buf_add(out, list_base(list, number));
 
@@ -386,7 +390,8 @@ void list_remove_if(struct list *list, bool (*gone)(void *arg, size_t number), v
 					new_numbers[before] = (uint32_t)before;
 			}
 			new_numbers[i] = UINT32_MAX;
-			list->bytes_dead += (size_t)list->entries[i].base_bytes + list->entries[i].fields_bytes;
+			list->bytes_dead +=
+				(size_t)list->entries[i].base_bytes + list->entries[i].fields_bytes;
 			shown -= i < list->n_shown;
 			continue;
 		}

@@ -11,16 +11,17 @@
  * Bytes of names and fields lie in one block; 100,000 messages with names of 60 bytes take about 14 MB.
  */
 struct entry {
-	uint32_t base_at;   /* in bytes[] */
-	uint32_t info_at;   /* the info part as it stands, NUL-terminated; 0: the canonical form of letters */
+	uint32_t base_at; /* in bytes[] */
+	uint32_t
+		info_at; /* the info part as it stands, NUL-terminated; 0: the canonical form of letters */
 	uint32_t fields_at; /* the uidlist's fields, if fields_bytes > 0 */
 	uint32_t letters;   /* of the info part: filename.h */
 	uint16_t fields_bytes;
 	uint8_t base_bytes;
-	bool in_new : 1;    /* the file lies in new/ */
-	bool no_info : 1;   /* the file's name has no info part */
-	bool orphan : 1;    /* the uidlist does not give this UID to this file (any more): never found by name */
-	uint32_t seen;      /* the number of the last scan that met the file */
+	bool in_new : 1;  /* the file lies in new/ */
+	bool no_info : 1; /* the file's name has no info part */
+	bool orphan : 1; /* the uidlist does not give this UID to this file (any more): never found by name */
+	uint32_t seen;        /* the number of the last scan that met the file */
 	uint64_t rfc822_size; /* ENTRY_SIZE_UNKNOWN */
 	int64_t internaldate; /* ENTRY_DATE_UNKNOWN */
 };
@@ -37,9 +38,11 @@ struct list {
 	size_t n, n_shown, cap;
 	char *bytes;
 	size_t bytes_n, bytes_cap, bytes_dead;
-	struct list_key *keys; /* by hash; those of the last n - n_keys messages are missing until list_index() */
+	struct list_key *
+		keys; /* by hash; those of the last n - n_keys messages are missing until list_index() */
 	size_t n_keys, keys_cap;
-	uint32_t *starts;      /* where in keys[] hashes with the same leading bits begin; 1 << start_bits, and one more */
+	uint32_t *
+		starts; /* where in keys[] hashes with the same leading bits begin; 1 << start_bits, and one more */
 	unsigned start_bits;
 	uint8_t hash_key[16];
 };

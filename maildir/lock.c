@@ -21,12 +21,14 @@ static int write_holder(int fd, const char *hostname)
 	char text[LOCK_TEXT_BYTES];
 	int n = snprintf(text, sizeof text, "%d:%s", (int)getpid(), hostname);
 
-	return dirs_write(fd, slice_from(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+	return dirs_write(
+		fd, slice_from(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 static int create_exclusively(int dir_fd, const char *name, const char *hostname)
 {
-	_cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd =
+		openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
@@ -51,7 +53,8 @@ static int create_lock(struct lock *lock, int dir_fd, const char *name, const ch
 	snprintf(temporary, sizeof temporary, "%s.tmp-%d", name, (int)getpid());
 	if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
-	if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT) /* of one killed that had our number */
+	if (unlinkat(dir_fd, temporary, 0) < 0 &&
+		errno != ENOENT) /* of one killed that had our number */
 		return -errno;
 
 	int r = create_exclusively(dir_fd, temporary, hostname);
@@ -94,15 +97,15 @@ static bool is_old(const struct stamp *stamp, uint64_t now_usec)
 	return last >= 0 && ((uint64_t)last + 1) * USEC_PER_SEC + LOCK_STALE_USEC <= now_usec;
 }
 
-static bool is_stale(struct lock *lock, const struct stamp *stamp, struct slice text, const char *hostname,
-	uint64_t now_usec)
+static bool is_stale(struct lock *lock, const struct stamp *stamp, struct slice text,
+	const char *hostname, uint64_t now_usec)
 {
 	if (!same_file(&lock->foreign, stamp)) {
 		lock->foreign = *stamp;
 		lock->foreign_usec = now_usec;
 	}
 	return is_old(stamp, now_usec) || lock->foreign_usec + LOCK_STALE_USEC <= now_usec ||
-		holder_is_dead(text, hostname);
+	       holder_is_dead(text, hostname);
 }
 
 /*
@@ -128,7 +131,8 @@ static int break_lock(int dir_fd, const char *name, const struct stamp *judged)
 	return r;
 }
 
-int lock_take(struct lock *lock, int dir_fd, const char *name, const char *hostname, struct work *work)
+int lock_take(
+	struct lock *lock, int dir_fd, const char *name, const char *hostname, struct work *work)
 {
 	must(lock->fd < 0);
 	for (int tries = 0; tries < 3; tries++) {
@@ -143,7 +147,8 @@ int lock_take(struct lock *lock, int dir_fd, const char *name, const char *hostn
 		r = dirs_read_file(dir_fd, name, &text, &stamp);
 		if (r == -ENOENT)
 			continue;
-		if (r == -ELOOP || r == -EINVAL || r == -EFBIG || r == -EACCES) /* no lock file at all, but in the way */
+		if (r == -ELOOP || r == -EINVAL || r == -EFBIG ||
+			r == -EACCES) /* no lock file at all, but in the way */
 			r = dirs_stamp(dir_fd, name, &stamp);
 		if (r < 0)
 			return r;
@@ -162,8 +167,8 @@ bool lock_is_ours(const struct lock *lock, int dir_fd, const char *name)
 	struct stat ours, there;
 
 	return lock->fd >= 0 && fstat(lock->fd, &ours) == 0 &&
-		fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_ino == there.st_ino &&
-		ours.st_dev == there.st_dev;
+	       fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
 void lock_touch(struct lock *lock, uint64_t now_usec)

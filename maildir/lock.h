@@ -13,9 +13,9 @@
 
 /* One lock, held or watched while another holds it. All zeros and fd = -1 at first: LOCK_INIT. */
 struct lock {
-	int fd; /* of our lock file; -1: not held */
-	struct stamp foreign;     /* the other's lock file as first seen */
-	uint64_t foreign_usec;    /* when */
+	int fd;                /* of our lock file; -1: not held */
+	struct stamp foreign;  /* the other's lock file as first seen */
+	uint64_t foreign_usec; /* when */
 	uint64_t touched_usec;
 };
 #define LOCK_INIT ((struct lock){ .fd = -1 })
@@ -24,7 +24,8 @@ struct lock {
  * Try to take the lock file name in dir.
  * Returns 0; -EAGAIN: another holds it, work->retry_usec is set; -errno.
  */
-_must_check_ int lock_take(struct lock *lock, int dir_fd, const char *name, const char *hostname, struct work *work);
+_must_check_ int lock_take(
+	struct lock *lock, int dir_fd, const char *name, const char *hostname, struct work *work);
 
 /* Whether the lock file is still ours: nobody took it for stale. */
 bool lock_is_ours(const struct lock *lock, int dir_fd, const char *name);

@@ -23,8 +23,8 @@ void mailbox_log(const struct mailbox *mailbox, enum log_priority priority, cons
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	log_line(mailbox->store->log, priority, "maildir %s, mailbox %s: %s", mailbox->store->settings.path, mailbox->name,
-		text);
+	log_line(mailbox->store->log, priority, "maildir %s, mailbox %s: %s",
+		mailbox->store->settings.path, mailbox->name, text);
 }
 
 static const struct {
@@ -49,8 +49,8 @@ static uint32_t forwarded_letter(const struct mailbox *mailbox)
 	return mailbox->keywords.forwarded >= 0 ? (uint32_t)1 << mailbox->keywords.forwarded : 0;
 }
 
-void mailbox_flags_from_letters(const struct mailbox *mailbox, uint32_t letters, uint32_t *ret_flags,
-	uint64_t *ret_keywords)
+void mailbox_flags_from_letters(const struct mailbox *mailbox, uint32_t letters,
+	uint32_t *ret_flags, uint64_t *ret_keywords)
 {
 	uint32_t flags = 0;
 
@@ -63,7 +63,8 @@ void mailbox_flags_from_letters(const struct mailbox *mailbox, uint32_t letters,
 	*ret_keywords = letters & LETTERS_KEYWORDS & ~forwarded_letter(mailbox);
 }
 
-uint32_t mailbox_letters_from_flags(const struct mailbox *mailbox, uint32_t flags, uint64_t keywords, uint32_t old_letters)
+uint32_t mailbox_letters_from_flags(
+	const struct mailbox *mailbox, uint32_t flags, uint64_t keywords, uint32_t old_letters)
 {
 	uint32_t letters = (uint32_t)(keywords & LETTERS_KEYWORDS) & ~forwarded_letter(mailbox);
 
@@ -71,13 +72,15 @@ uint32_t mailbox_letters_from_flags(const struct mailbox *mailbox, uint32_t flag
 		if (flags & STANDARD_FLAGS[i].flag)
 			letters |= STANDARD_FLAGS[i].letter;
 	if ((flags & FLAG_FORWARDED) && forwarded_letter(mailbox))
-		letters = (letters & ~(uint32_t)LETTER_FORWARDED) | (old_letters & LETTER_FORWARDED) | forwarded_letter(mailbox);
+		letters = (letters & ~(uint32_t)LETTER_FORWARDED) |
+			  (old_letters & LETTER_FORWARDED) | forwarded_letter(mailbox);
 	return letters;
 }
 
 uint64_t mailbox_next_modseq(struct mailbox *mailbox, uint64_t now_usec)
 {
-	mailbox->highestmodseq = mailbox->highestmodseq + 1 > now_usec ? mailbox->highestmodseq + 1 : now_usec;
+	mailbox->highestmodseq =
+		mailbox->highestmodseq + 1 > now_usec ? mailbox->highestmodseq + 1 : now_usec;
 	return mailbox->highestmodseq;
 }
 
@@ -115,8 +118,8 @@ struct uid_array *mailbox_uid_array(struct mailbox *mailbox)
 int mailbox_lock(struct mailbox *mailbox, struct work *work)
 {
 	if (mailbox->lock_count == 0) {
-		int r = lock_take(&mailbox->lock, mailbox->dir_fd, UIDLIST_LOCK_NAME, mailbox->store->settings.hostname,
-			work);
+		int r = lock_take(&mailbox->lock, mailbox->dir_fd, UIDLIST_LOCK_NAME,
+			mailbox->store->settings.hostname, work);
 
 		if (r < 0)
 			return r;
@@ -132,7 +135,8 @@ void mailbox_unlock(struct mailbox *mailbox)
 		lock_release(&mailbox->lock, mailbox->dir_fd, UIDLIST_LOCK_NAME);
 }
 
-void mailbox_take_name(struct mailbox *mailbox, size_t number, struct slice info, bool in_new, uint64_t now_usec)
+void mailbox_take_name(
+	struct mailbox *mailbox, size_t number, struct slice info, bool in_new, uint64_t now_usec)
 {
 	struct entry *entry = &mailbox->list.entries[number];
 	struct message *message = &mailbox->list.messages[number];
@@ -153,7 +157,8 @@ void mailbox_take_name(struct mailbox *mailbox, size_t number, struct slice info
 	mailbox_note_change(mailbox, number, now_usec);
 }
 
-void mailbox_file_name(const struct mailbox *mailbox, size_t number, char ret_name[FILE_NAME_MAX_BYTES + 1])
+void mailbox_file_name(
+	const struct mailbox *mailbox, size_t number, char ret_name[FILE_NAME_MAX_BYTES + 1])
 {
 	_cleanup_buf_ struct buf name = BUF(2 * FILE_NAME_MAX_BYTES);
 
@@ -182,7 +187,8 @@ static int look_in(struct mailbox *mailbox, int dir_fd, size_t number)
 		struct filename name = filename_parse(slice_str(e->d_name));
 
 		if (slice_equal(name.base, list_base(&mailbox->list, number))) {
-			mailbox_take_name(mailbox, number, name.info, dir_fd == mailbox->new_fd, clock_realtime_usec());
+			mailbox_take_name(mailbox, number, name.info, dir_fd == mailbox->new_fd,
+				clock_realtime_usec());
 			found = 1;
 		}
 	}
@@ -219,17 +225,17 @@ bool mailbox_cur_begin(struct mailbox *mailbox)
 {
 	struct stamp stamp;
 
-	return dirs_stamp_fd(mailbox->cur_fd, &stamp) == 0 && stamp_equal(&stamp, &mailbox->cur_stamp);
+	return dirs_stamp_fd(mailbox->cur_fd, &stamp) == 0 &&
+	       stamp_equal(&stamp, &mailbox->cur_stamp);
 }
 
 /* What another program changed between two of our own changes shows when the stamp is looked at once more, later. */
-void mailbox_cur_end(struct mailbox *mailbox, bool was_known, uint64_t now_usec)
+void mailbox_cur_end(struct mailbox *mailbox, bool was_known)
 {
 	struct stamp stamp;
 
 	if (!was_known || dirs_stamp_fd(mailbox->cur_fd, &stamp) < 0)
 		return;
-	(void)now_usec;
 	mailbox->cur_stamp = stamp;
 	mailbox->cur_young = true;
 }
@@ -319,7 +325,8 @@ int mailbox_find_keyword(struct mailbox *mailbox, struct slice name, bool create
 	return keyword_files_create(mailbox, name, LIMIT_KEYWORDS, work);
 }
 
-int mailbox_uidl(struct mailbox *mailbox, uint32_t msg_uid, struct arena *arena, struct slice *ret_uidl)
+int mailbox_uidl(
+	struct mailbox *mailbox, uint32_t msg_uid, struct arena *arena, struct slice *ret_uidl)
 {
 	_cleanup_buf_ struct buf text = BUF(POP3_UIDL_MAX_BYTES);
 	ssize_t number = find_shown(mailbox, msg_uid);
@@ -333,7 +340,8 @@ int mailbox_uidl(struct mailbox *mailbox, uint32_t msg_uid, struct arena *arena,
 	struct slice fields = list_fields(&mailbox->list, (size_t)number);
 
 	if (uidlist_field(fields, 'P', &value)) {
-		r = pop3_uidl_add(value.n > 0 ? value : base, &text); /* an empty one stands for the base name */
+		r = pop3_uidl_add(value.n > 0 ? value : base,
+			&text); /* an empty one stands for the base name */
 	} else {
 		struct pop3_uidl_values values = {
 			.msg_uid = msg_uid,
@@ -343,7 +351,8 @@ int mailbox_uidl(struct mailbox *mailbox, uint32_t msg_uid, struct arena *arena,
 		};
 
 		/* The header field P is not looked at: Dovecot does not, and the unique-ids must stay what they were. */
-		r = pop3_uidl_format(slice_str(mailbox->store->settings.uidl_format), &values, &text);
+		r = pop3_uidl_format(
+			slice_str(mailbox->store->settings.uidl_format), &values, &text);
 	}
 	must(r == 0);
 	*ret_uidl = arena_copy(arena, buf_slice(&text));
@@ -374,7 +383,8 @@ void mailbox_pop3_order(const struct mailbox *mailbox, uint32_t *ret_uids)
 
 	must(ordered != NULL);
 	for (size_t i = 0; i < list->n_shown; i++) {
-		ordered[i] = (struct ordered){ .order = UINT64_MAX, .msg_uid = list->messages[i].msg_uid };
+		ordered[i] = (struct ordered){ .order = UINT64_MAX,
+			.msg_uid = list->messages[i].msg_uid };
 		if (uidlist_field(list_fields(list, i), 'O', &value) &&
 			slice_number(value, UINT32_MAX, &ordered[i].order))
 			any = true;

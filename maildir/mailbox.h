@@ -14,14 +14,14 @@ enum message_flag {
 	FLAG_DRAFT = 1 << 2,
 	FLAG_FLAGGED = 1 << 3,
 	FLAG_SEEN = 1 << 4,
-	FLAG_FORWARDED = 1 << 5, /* Maildir "P"; IMAP $Forwarded */
+	FLAG_FORWARDED = 1 << 5, /* IMAP $Forwarded: the letter P, or the letter of a keyword of that name */
 	FLAGS_ALL = (1 << 6) - 1,
 };
 
 struct message {
 	uint32_t msg_uid;
 	uint32_t flags;    /* enum message_flag */
-	uint64_t keywords; /* bit n: the keyword mailbox_keyword(n) */
+	uint64_t keywords; /* bit n: the keyword mailbox_keyword(n); $Forwarded is never among them */
 	uint64_t modseq;
 };
 
@@ -42,7 +42,9 @@ struct store *mailbox_store(const struct mailbox *mailbox);
  * Bring the list of messages in step with the files: new mail from new/ to cur/ (UIDs are given and the uidlist is
  * durable before anything is shown), flags changed by other programs, messages added and removed.
  * Costs a few stat() calls when nothing changed.
- * Returns as struct work says; another -errno: the list is as before, the fault was logged.
+ * Returns as struct work says; -ESTALE: the UIDs clients were told mean nothing any more (a new UIDVALIDITY): close the
+ *         mailbox, and what has it open towards clients; a mailbox_open() gives a fresh one; another -errno: the list
+ *         is as before, the fault was logged.
  */
 _must_check_ int mailbox_sync(struct mailbox *mailbox, struct work *work);
 
@@ -63,7 +65,8 @@ unsigned mailbox_keywords(const struct mailbox *mailbox);
 struct slice mailbox_keyword(const struct mailbox *mailbox, unsigned n);
 /*
  * Find the number of a keyword, in any case; with create, add it (durably) if it is new.
- * Returns the number; -ENOENT: unknown and create is false; -ENOSPC: LIMIT_KEYWORDS reached; -EAGAIN as struct work; other -errno.
+ * Returns the number; -ENOENT: unknown and create is false; -EINVAL: no keyword can have that name; -ENOSPC:
+ *         LIMIT_KEYWORDS reached; -EAGAIN as struct work; other -errno.
  */
 _must_check_ int mailbox_find_keyword(struct mailbox *mailbox, struct slice name, bool create, struct work *work);
 
@@ -103,7 +106,7 @@ struct flags_change {
  * Change flags of messages by renaming their files. Messages that are gone are passed over.
  * uids  n of them, ascending. done: cursor, 0 at first, kept from call to call until 0 is returned.
  * modified  if not NULL: n bools, set true where unchangedsince forbade the change.
- * Returns as struct work; -EACCES, -EROFS, ...: *done tells the message at fault, those before it are changed.
+ * Returns as struct work; -ESTALE as mailbox_sync(); -EACCES, -EROFS, ...: *done tells the message at fault, those before it are changed.
  */
 _must_check_ int mailbox_store_flags(struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done,
 	const struct flags_change *change, bool *modified, struct work *work);

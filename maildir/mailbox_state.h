@@ -11,7 +11,7 @@
 #include "maildir/uid_array.h"
 #include "maildir/uidlist.h"
 
-#define UIDLIST_NAME "dovecot-uidlist"
+#define UIDLIST_NAME      "dovecot-uidlist"
 #define UIDLIST_LOCK_NAME "dovecot-uidlist.lock"
 
 enum { FILE_NAME_MAX_BYTES = 255, SIZE_COUNTS = 8, CHANGES_KEPT_MIN = 1024 };
@@ -19,19 +19,19 @@ enum { FILE_NAME_MAX_BYTES = 255, SIZE_COUNTS = 8, CHANGES_KEPT_MIN = 1024 };
 /* The uidlist as last read. */
 struct uidlist_state {
 	struct uidlist_header header; /* uidvalidity 0: there was none */
-	int fd;               /* held open, so that its inode number means this file and no later one; -1 */
+	int fd; /* held open, so that its inode number means this file and no later one; -1 */
 	struct stamp stamp;
-	uint64_t read_bytes;  /* up to the last whole line */
-	size_t records;       /* lines, with those of messages that are gone */
-	bool must_rewrite;    /* appending is not enough: absent, old version, no GUID, an unfinished line */
+	uint64_t read_bytes; /* up to the last whole line */
+	size_t records;      /* lines, with those of messages that are gone */
+	bool must_rewrite; /* appending is not enough: absent, old version, no GUID, an unfinished line */
 };
 
 struct keyword_state {
 	struct keyword_table table;
 	struct stamp stamp, beyond_stamp; /* dovecot-keywords, restante-keywords */
-	uint64_t letters_seen; /* all letters ever met in file names here */
-	int forwarded;         /* the number of $Forwarded if it has a letter, or -1 */
-	bool beyond_stale;     /* messages were added since restante-keywords was read */
+	uint64_t letters_seen;            /* all letters ever met in file names here */
+	int forwarded;                    /* the number of $Forwarded if it has a letter, or -1 */
+	bool beyond_stale;                /* messages were added since restante-keywords was read */
 	size_t beyond_lines;
 };
 
@@ -55,23 +55,26 @@ struct mailbox {
 	struct uidlist_state uidlist;
 	struct keyword_state keywords;
 	struct changes changes;
-	struct uid_array *uids;  /* of the messages shown, made when a view asks; NULL when they changed */
-	uint64_t members_count;  /* grows when messages are added or removed */
-	uint32_t uidnext;        /* as of the last sync; uidlist.header may know a higher one. 0 before the first */
+	struct uid_array
+		*uids; /* of the messages shown, made when a view asks; NULL when they changed */
+	uint64_t members_count; /* grows when messages are added or removed */
+	uint32_t
+		uidnext; /* as of the last sync; uidlist.header may know a higher one. 0 before the first */
 	uint64_t highestmodseq;
-	uint32_t recent_from;    /* messages from this UID on were in no read-write view yet */
-	bool synced;             /* once at least */
-	bool replaced;           /* UIDVALIDITY is not what clients were told: of no more use */
+	uint32_t recent_from; /* messages from this UID on were in no read-write view yet */
+	bool synced;          /* once at least */
+	bool replaced;        /* UIDVALIDITY is not what clients were told: of no more use */
 
 	struct stamp cur_stamp, new_stamp; /* before the last look */
-	bool cur_young;          /* cur/ may have changed once more under the same stamp: look again when it is older */
-	bool must_scan;          /* whatever the stamps say */
-	size_t n_in_new;         /* entries whose file lies in new/ */
+	bool cur_young; /* cur/ may have changed once more under the same stamp: look again when it is older */
+	bool must_scan;  /* whatever the stamps say */
+	size_t n_in_new; /* entries whose file lies in new/ */
 	struct sync_state sync;
 	struct lock lock;
 	unsigned lock_count;
 	struct size_count counts[SIZE_COUNTS];
-	uint32_t vanished_uid;   /* a message whose file was not where it should be: looked for by a sync */
+	uint32_t
+		vanished_uid; /* a message whose file was not where it should be: looked for by a sync */
 	unsigned vanished_tries;
 };
 
@@ -79,7 +82,8 @@ struct mailbox {
 struct uid_array *mailbox_uid_array(struct mailbox *mailbox);
 
 /* Log a line that begins with the mailbox. */
-void mailbox_log(const struct mailbox *mailbox, enum log_priority priority, const char *format, ...) _printf_(3, 4);
+void mailbox_log(const struct mailbox *mailbox, enum log_priority priority, const char *format, ...)
+	_printf_(3, 4);
 
 /* The next modification sequence: above all before, and not below the clock. */
 uint64_t mailbox_next_modseq(struct mailbox *mailbox, uint64_t now_usec);
@@ -98,18 +102,21 @@ _must_check_ int mailbox_lock(struct mailbox *mailbox, struct work *work);
 void mailbox_unlock(struct mailbox *mailbox);
 
 /* Flags and keywords 0 to 25 that letters mean here, and back; old_letters: what the name has now. */
-void mailbox_flags_from_letters(const struct mailbox *mailbox, uint32_t letters, uint32_t *ret_flags,
-	uint64_t *ret_keywords);
-uint32_t mailbox_letters_from_flags(const struct mailbox *mailbox, uint32_t flags, uint64_t keywords, uint32_t old_letters);
+void mailbox_flags_from_letters(const struct mailbox *mailbox, uint32_t letters,
+	uint32_t *ret_flags, uint64_t *ret_keywords);
+uint32_t mailbox_letters_from_flags(
+	const struct mailbox *mailbox, uint32_t flags, uint64_t keywords, uint32_t old_letters);
 
 /*
  * The file of a message was met (again) under a name and in a directory: take over both.
  * A change of a shown message's flags is noted.
  */
-void mailbox_take_name(struct mailbox *mailbox, size_t number, struct slice info, bool in_new, uint64_t now_usec);
+void mailbox_take_name(
+	struct mailbox *mailbox, size_t number, struct slice info, bool in_new, uint64_t now_usec);
 
 /* Write the file's name, NUL-terminated. */
-void mailbox_file_name(const struct mailbox *mailbox, size_t number, char ret_name[FILE_NAME_MAX_BYTES + 1]);
+void mailbox_file_name(
+	const struct mailbox *mailbox, size_t number, char ret_name[FILE_NAME_MAX_BYTES + 1]);
 static inline int mailbox_entry_dir(const struct mailbox *mailbox, size_t number)
 {
 	return mailbox->list.entries[number].in_new ? mailbox->new_fd : mailbox->cur_fd;
@@ -125,11 +132,12 @@ _must_check_ int mailbox_look_for(struct mailbox *mailbox, size_t number);
  * A message's file is not where it was: sync, so that it is found or taken off the list. Call again after 0.
  * Returns 0: try the message again; -EAGAIN, -EINPROGRESS as struct work; -ENOENT: looked for often enough; -errno.
  */
-_must_check_ int mailbox_find_vanished(struct mailbox *mailbox, uint32_t msg_uid, struct work *work);
+_must_check_ int mailbox_find_vanished(
+	struct mailbox *mailbox, uint32_t msg_uid, struct work *work);
 
 /* Before and after changing cur/ ourselves: our own change must not cost a look at the directory. */
 bool mailbox_cur_begin(struct mailbox *mailbox);
-void mailbox_cur_end(struct mailbox *mailbox, bool was_known, uint64_t now_usec);
+void mailbox_cur_end(struct mailbox *mailbox, bool was_known);
 
 bool mailbox_fsync_always(const struct mailbox *mailbox);
 bool mailbox_fsync_never(const struct mailbox *mailbox);

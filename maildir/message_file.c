@@ -52,7 +52,9 @@ static int stat_named(const struct mailbox *mailbox, size_t number, struct stat 
 	char name[FILE_NAME_MAX_BYTES + 1];
 
 	mailbox_file_name(mailbox, number, name);
-	return fstatat(mailbox_entry_dir(mailbox, number), name, ret_st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	return fstatat(mailbox_entry_dir(mailbox, number), name, ret_st, AT_SYMLINK_NOFOLLOW) < 0
+		       ? -errno
+		       : 0;
 }
 
 int mailbox_internaldate(struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret_seconds)
@@ -149,7 +151,8 @@ static int count_on(struct size_count *count, struct work *work, uint64_t *ret_o
 	return 0;
 }
 
-int mailbox_rfc822_size(struct mailbox *mailbox, uint32_t msg_uid, struct work *work, uint64_t *ret_octets)
+int mailbox_rfc822_size(
+	struct mailbox *mailbox, uint32_t msg_uid, struct work *work, uint64_t *ret_octets)
 {
 	ssize_t number = find_shown(mailbox, msg_uid);
 

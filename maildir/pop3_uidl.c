@@ -66,12 +66,14 @@ static int add_padded(struct slice text, size_t width, struct buf *out)
 static int add_number(uint32_t value, const struct directive *d, struct buf *out)
 {
 	char text[16];
-	int n = d->hex ? snprintf(text, sizeof text, "%x", value) : snprintf(text, sizeof text, "%u", value);
+	int n = d->hex ? snprintf(text, sizeof text, "%x", value)
+		       : snprintf(text, sizeof text, "%u", value);
 
 	return add_padded(slice_from(text, (size_t)n), d->width, out);
 }
 
-static int add_directive(const struct directive *d, const struct pop3_uidl_values *values, struct buf *out)
+static int add_directive(
+	const struct directive *d, const struct pop3_uidl_values *values, struct buf *out)
 {
 	switch (d->variable) {
 	case 'u':

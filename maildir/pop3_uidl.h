@@ -31,7 +31,8 @@ bool pop3_uidl_format_is_valid(struct slice format);
  * format  valid; see above.
  * Returns 0, or -ENOBUFS.
  */
-_must_check_ int pop3_uidl_format(struct slice format, const struct pop3_uidl_values *values, struct buf *out);
+_must_check_ int pop3_uidl_format(
+	struct slice format, const struct pop3_uidl_values *values, struct buf *out);
 
 /* Append text itself if it may be a unique-id, else its checksum. Returns 0, or -ENOBUFS. */
 _must_check_ int pop3_uidl_add(struct slice text, struct buf *out);

@@ -126,7 +126,8 @@ static int convert(struct reader_range *range, struct slice in, struct buf *out,
 		if (!at)
 			return -ENOBUFS;
 
-		size_t consumed = crlf_convert(in, range->replace_nul, &range->last_was_cr, at, room, &written);
+		size_t consumed = crlf_convert(
+			in, range->replace_nul, &range->last_was_cr, at, room, &written);
 
 		buf_grown(out, written);
 		range->offset += consumed;
@@ -136,7 +137,8 @@ static int convert(struct reader_range *range, struct slice in, struct buf *out,
 	return 0;
 }
 
-int reader_send(struct reader *reader, struct reader_range *range, struct buf *out, size_t high_water, struct work *work)
+int reader_send(struct reader *reader, struct reader_range *range, struct buf *out,
+	size_t high_water, struct work *work)
 {
 	char bytes[READER_BYTES];
 

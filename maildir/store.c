@@ -30,25 +30,28 @@ static int make_parts(const struct log *log, const char *path, int root_fd)
 		_cleanup_close_ int fd = dirs_open(root_fd, PARTS[i], true);
 
 		if (fd < 0) {
-			log_line(log, LOG_PRIORITY_ERROR, "maildir %s/%s: %s", path, PARTS[i], strerror(-fd));
+			log_line(log, LOG_PRIORITY_ERROR, "maildir %s/%s: %s", path, PARTS[i],
+				strerror(-fd));
 			return fd;
 		}
 	}
 	return 0;
 }
 
-int store_open(const struct store_settings *settings, const struct log *log, struct store **ret_store)
+int store_open(
+	const struct store_settings *settings, const struct log *log, struct store **ret_store)
 {
 	if (!pop3_uidl_format_is_valid(slice_str(settings->uidl_format))) {
-		log_line(log, LOG_PRIORITY_ERROR, "maildir %s: \"%s\" is no format of unique-ids", settings->path,
-			settings->uidl_format ? settings->uidl_format : "");
+		log_line(log, LOG_PRIORITY_ERROR, "maildir %s: \"%s\" is no format of unique-ids",
+			settings->path, settings->uidl_format ? settings->uidl_format : "");
 		return -EINVAL;
 	}
 
 	_cleanup_close_ int root_fd = open_root(settings->path);
 
 	if (root_fd < 0) {
-		log_line(log, LOG_PRIORITY_ERROR, "maildir %s: %s", settings->path, strerror(-root_fd));
+		log_line(log, LOG_PRIORITY_ERROR, "maildir %s: %s", settings->path,
+			strerror(-root_fd));
 		return root_fd;
 	}
 
@@ -104,7 +107,8 @@ void store_unlock_maildrop(struct store *store)
  * The directory of a mailbox under the root: ".Parent.Child"; INBOX is the root itself.
  * Names that need modified UTF-7 or an escape have no directory yet.
  */
-static int format_directory(const struct store *store, struct slice name, char ret_dir[LIMIT_NAME_BYTES + 1])
+static int format_directory(
+	const struct store *store, struct slice name, char ret_dir[LIMIT_NAME_BYTES + 1])
 {
 	char separator = store->settings.hierarchy_separator;
 	size_t level_bytes = 0, n = 0;
@@ -161,7 +165,8 @@ static struct mailbox *new_mailbox(struct store *store, struct slice name)
 
 	must(mailbox != NULL);
 	mailbox->store = store;
-	mailbox->name = slice_equal_nocase(name, SLICE("INBOX")) ? strdup("INBOX") : strndup(name.p, name.n);
+	mailbox->name = slice_equal_nocase(name, SLICE("INBOX")) ? strdup("INBOX")
+								 : strndup(name.p, name.n);
 	must(mailbox->name != NULL);
 	mailbox->dir_fd = mailbox->cur_fd = mailbox->new_fd = -1;
 	mailbox->cur_watch = mailbox->new_watch = -1;
@@ -191,7 +196,8 @@ static struct mailbox *find_open(const struct store *store, struct slice name)
 	bool inbox = slice_equal_nocase(name, SLICE("INBOX"));
 
 	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
-		if (!mailbox->replaced && slice_equal(mailbox_name(mailbox), inbox ? SLICE("INBOX") : name))
+		if (!mailbox->replaced &&
+			slice_equal(mailbox_name(mailbox), inbox ? SLICE("INBOX") : name))
 			return mailbox;
 	return NULL;
 }
@@ -211,7 +217,8 @@ int mailbox_open(struct store *store, struct slice name, struct mailbox **ret_ma
 		r = open_directories(mailbox, dir);
 		if (r < 0) {
 			if (r != -ENOENT)
-				mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be opened: %s", strerror(-r));
+				mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be opened: %s",
+					strerror(-r));
 			free_mailbox(mailbox);
 			return r;
 		}

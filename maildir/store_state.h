@@ -10,9 +10,9 @@ struct store {
 	int root_fd;
 	struct mailbox *mailboxes; /* open ones */
 	uint64_t changes;
-	unsigned names_made;       /* base names, for filename_format_unique() */
+	unsigned names_made; /* base names, for filename_format_unique() */
 	bool maildrop_locked;
-	int watch_fd;              /* inotify, or -1 */
+	int watch_fd; /* inotify, or -1 */
 };
 
 /* Add a mailbox's directories to the watch, if there is one; take them off. */

@@ -126,8 +126,8 @@ static bool uidlist_changed(const struct mailbox *mailbox)
 {
 	struct stamp stamp;
 
-	return dirs_stamp(mailbox->dir_fd, UIDLIST_NAME, &stamp) < 0 || stamp.ino != mailbox->uidlist.stamp.ino ||
-		stamp.size != mailbox->uidlist.stamp.size;
+	return dirs_stamp(mailbox->dir_fd, UIDLIST_NAME, &stamp) < 0 ||
+	       stamp.ino != mailbox->uidlist.stamp.ino || stamp.size != mailbox->uidlist.stamp.size;
 }
 
 /* Returns 1: there is something to do; 0; -errno. */
@@ -141,10 +141,12 @@ static int look(struct mailbox *mailbox, uint64_t now_usec)
 		r = dirs_stamp_fd(mailbox->new_fd, &new);
 	if (r < 0)
 		return r;
-	sync->scan_cur = !mailbox->synced || mailbox->must_scan || !stamp_equal(&cur, &mailbox->cur_stamp) ||
-		(mailbox->cur_young && !stamp_is_young(&cur, now_usec));
-	return sync->scan_cur || !stamp_equal(&new, &mailbox->new_stamp) || stamp_is_young(&new, now_usec) ||
-		uidlist_changed(mailbox) || keyword_files_changed(mailbox);
+	sync->scan_cur = !mailbox->synced || mailbox->must_scan ||
+			 !stamp_equal(&cur, &mailbox->cur_stamp) ||
+			 (mailbox->cur_young && !stamp_is_young(&cur, now_usec));
+	return sync->scan_cur || !stamp_equal(&new, &mailbox->new_stamp) ||
+	       stamp_is_young(&new, now_usec) || uidlist_changed(mailbox) ||
+	       keyword_files_changed(mailbox);
 }
 
 static int read_files(struct mailbox *mailbox, struct work *work)
@@ -163,10 +165,12 @@ static int read_files(struct mailbox *mailbox, struct work *work)
 	if (mailbox->list.n > mailbox->list.n_shown || mailbox->must_scan)
 		mailbox->sync.scan_cur = true; /* where are their files? */
 	if (mailbox->list.n > before)
-		work->budget -= work->budget < mailbox->list.n - before ? work->budget : mailbox->list.n - before;
+		work->budget -= work->budget < mailbox->list.n - before ? work->budget
+									: mailbox->list.n - before;
 	r = keyword_files_refresh(mailbox, work->now_usec);
 	if (r < 0)
-		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "keywords cannot be read: %s", strerror(-r));
+		mailbox_log(
+			mailbox, LOG_PRIORITY_WARNING, "keywords cannot be read: %s", strerror(-r));
 	sync_scan_begin(mailbox);
 	mailbox->sync.phase = SYNC_SCAN_NEW;
 	return 0;
@@ -179,15 +183,16 @@ static bool scan_is_sure(const struct mailbox *mailbox, uint64_t now_usec)
 	struct stamp cur, new;
 
 	return dirs_stamp_fd(mailbox->cur_fd, &cur) == 0 && stamp_equal(&cur, &sync->cur_before) &&
-		!stamp_is_young(&cur, now_usec) && dirs_stamp_fd(mailbox->new_fd, &new) == 0 &&
-		stamp_equal(&new, &sync->new_before) && !stamp_is_young(&new, now_usec);
+	       !stamp_is_young(&cur, now_usec) && dirs_stamp_fd(mailbox->new_fd, &new) == 0 &&
+	       stamp_equal(&new, &sync->new_before) && !stamp_is_young(&new, now_usec);
 }
 
 static bool needs_lock(const struct mailbox *mailbox)
 {
 	const struct sync_state *sync = &mailbox->sync;
 
-	return sync->unknown.n > 0 || sync->duplicates.n > 0 || mailbox->n_in_new > 0 || mailbox->uidlist.must_rewrite;
+	return sync->unknown.n > 0 || sync->duplicates.n > 0 || mailbox->n_in_new > 0 ||
+	       mailbox->uidlist.must_rewrite;
 }
 
 /* The phase that follows a scan. */
@@ -259,7 +264,8 @@ static void commit(struct mailbox *mailbox, struct work *work)
 	if (keyword_files_refresh(mailbox, work->now_usec) < 0)
 		mailbox->keywords.beyond_stale = false; /* logged when it was read first */
 	if (!mailbox->synced)
-		mailbox->recent_from = sync->first_new_uid ? sync->first_new_uid : mailbox->uidlist.header.uidnext;
+		mailbox->recent_from =
+			sync->first_new_uid ? sync->first_new_uid : mailbox->uidlist.header.uidnext;
 	if (list->n_shown < shown || list->n > list->n_shown || !mailbox->synced)
 		show_arrived(mailbox, work->now_usec);
 	mailbox->uidnext = mailbox->uidlist.header.uidnext;
@@ -267,7 +273,9 @@ static void commit(struct mailbox *mailbox, struct work *work)
 	if (sync->scan_cur) {
 		if (sync->ignored > sync->ignored_before)
 			mailbox_log(mailbox, LOG_PRIORITY_WARNING,
-				"%zu files or directories among the messages are none, and not shown", sync->ignored);
+				"%zu files or directories among the messages are none, and not "
+				"shown",
+				sync->ignored);
 		sync->ignored_before = sync->ignored;
 	}
 	sync->complained = sync->degraded || sync->stuck;

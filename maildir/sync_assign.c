@@ -12,7 +12,8 @@
 static bool can_go_on_without(const struct mailbox *mailbox, int error)
 {
 	return mailbox->uidlist.fd >= 0 && !mailbox->sync.uidlist_broken &&
-		(error == -EACCES || error == -EPERM || error == -EROFS || error == -ENOSPC || error == -EDQUOT);
+	       (error == -EACCES || error == -EPERM || error == -EROFS || error == -ENOSPC ||
+		       error == -EDQUOT);
 }
 
 static int degrade(struct mailbox *mailbox, int error)
@@ -22,8 +23,9 @@ static int degrade(struct mailbox *mailbox, int error)
 	if (!can_go_on_without(mailbox, error))
 		return error;
 	if (!sync->complained)
-		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "%s cannot be written, new messages are not shown: %s",
-			UIDLIST_NAME, strerror(-error));
+		mailbox_log(mailbox, LOG_PRIORITY_ERROR,
+			"%s cannot be written, new messages are not shown: %s", UIDLIST_NAME,
+			strerror(-error));
 	sync->degraded = true;
 	sync->phase = SYNC_COMMIT;
 	return 0;
@@ -76,7 +78,8 @@ static void match_unknown(struct mailbox *mailbox)
 static bool missed_arrived(const struct mailbox *mailbox)
 {
 	for (size_t i = mailbox->list.n_shown; i < mailbox->list.n; i++)
-		if (!mailbox->list.entries[i].orphan && mailbox->list.entries[i].seen < mailbox->sync.first_scan)
+		if (!mailbox->list.entries[i].orphan &&
+			mailbox->list.entries[i].seen < mailbox->sync.first_scan)
 			return true;
 	return false;
 }
@@ -120,7 +123,8 @@ static int compare_files(const void *a, const void *b, void *arg)
 	struct filename t = filename_parse(slice_from(names + y->name_at, y->name_bytes));
 	int order = filename_compare_arrival(s.base, t.base);
 
-	return order ? order : (int)x->in_new - (int)y->in_new; /* cur/ is where a message belongs */
+	return order ? order
+		     : (int)x->in_new - (int)y->in_new; /* cur/ is where a message belongs */
 }
 
 static int add_unknown(struct mailbox *mailbox, size_t i, uint64_t now_usec)
@@ -133,12 +137,16 @@ static int add_unknown(struct mailbox *mailbox, size_t i, uint64_t now_usec)
 		struct filename before = filename_parse(sync_files_name(&sync->unknown, i - 1));
 
 		if (slice_equal(before.base, name.base))
-			return sync_files_add(&sync->duplicates, whole, sync->unknown.files[i].in_new) ? 0 : -ENOMEM;
+			return sync_files_add(
+				       &sync->duplicates, whole, sync->unknown.files[i].in_new)
+				       ? 0
+				       : -ENOMEM;
 	}
 	if (mailbox->uidlist.header.uidnext >= UINT32_MAX - 1)
 		return -EOVERFLOW;
 
-	size_t number = list_add(&mailbox->list, mailbox->uidlist.header.uidnext, name.base, (struct slice){ NULL, 0 });
+	size_t number = list_add(&mailbox->list, mailbox->uidlist.header.uidnext, name.base,
+		(struct slice){ NULL, 0 });
 
 	if (number == SIZE_MAX)
 		return -ENOMEM;
@@ -154,8 +162,10 @@ static int add_all_unknown(struct mailbox *mailbox, uint64_t now_usec)
 	int r = 0;
 
 	if (unknown->n > 0)
-		qsort_r(unknown->files, unknown->n, sizeof *unknown->files, compare_files, unknown->names.p);
-	list_reserve(&mailbox->list, mailbox->list.n + unknown->n, mailbox->list.bytes_n + unknown->names.n + 1);
+		qsort_r(unknown->files, unknown->n, sizeof *unknown->files, compare_files,
+			unknown->names.p);
+	list_reserve(&mailbox->list, mailbox->list.n + unknown->n,
+		mailbox->list.bytes_n + unknown->names.n + 1);
 	for (size_t i = 0; r == 0 && i < unknown->n; i++)
 		r = add_unknown(mailbox, i, now_usec);
 	return r;
@@ -200,7 +210,8 @@ int sync_assign_uids(struct mailbox *mailbox, struct work *work)
 		sync->first_new_uid = uidnext;
 	list_index(&mailbox->list);
 	if (sync->scan_cur && keyword_files_compact(mailbox) < 0)
-		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "restante-keywords cannot be written anew");
+		mailbox_log(
+			mailbox, LOG_PRIORITY_WARNING, "restante-keywords cannot be written anew");
 	sync->phase = SYNC_MOVE;
 	return 0;
 }
@@ -225,9 +236,12 @@ static int move_one(struct mailbox *mailbox, size_t number, uint64_t now_usec)
 		return 0;
 	}
 	if (r == -EEXIST)
-		return sync_files_add(&mailbox->sync.duplicates, slice_str(from_name), true) ? 0 : -ENOMEM;
+		return sync_files_add(&mailbox->sync.duplicates, slice_str(from_name), true)
+			       ? 0
+			       : -ENOMEM;
 	if (r == 0)
-		mailbox_take_name(mailbox, number, filename_parse(buf_slice(&to)).info, false, now_usec);
+		mailbox_take_name(
+			mailbox, number, filename_parse(buf_slice(&to)).info, false, now_usec);
 	return r;
 }
 
@@ -238,7 +252,8 @@ static bool cur_is_known(const struct mailbox *mailbox)
 	struct stamp stamp;
 
 	return dirs_stamp_fd(mailbox->cur_fd, &stamp) == 0 &&
-		stamp_equal(&stamp, sync->scan_cur && !sync->stamps_moved ? &sync->cur_before : &mailbox->cur_stamp);
+	       stamp_equal(&stamp, sync->scan_cur && !sync->stamps_moved ? &sync->cur_before
+									 : &mailbox->cur_stamp);
 }
 
 static void note_cur_stamp(struct mailbox *mailbox)
@@ -256,7 +271,8 @@ static int move_some(struct mailbox *mailbox, struct work *work)
 	struct sync_state *sync = &mailbox->sync;
 	struct list *list = &mailbox->list;
 
-	for (size_t i = list_lower_bound(list, sync->move_uid); i < list->n && mailbox->n_in_new > 0; i++) {
+	for (size_t i = list_lower_bound(list, sync->move_uid);
+		i < list->n && mailbox->n_in_new > 0; i++) {
 		if (!list->entries[i].in_new || list->entries[i].seen < sync->first_scan)
 			continue;
 		if (work->budget == 0)
@@ -286,7 +302,8 @@ int sync_move_new(struct mailbox *mailbox, struct work *work)
 	if (r == 0 && any && mailbox_fsync_always(mailbox) && fsync(mailbox->cur_fd) < 0)
 		r = -errno;
 	if (r < 0 && !sync->complained)
-		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "messages stay in new/: %s", strerror(-r));
+		mailbox_log(
+			mailbox, LOG_PRIORITY_WARNING, "messages stay in new/: %s", strerror(-r));
 	sync->stuck = r < 0;
 	sync->phase = SYNC_DUPLICATES;
 	return 0;
@@ -315,11 +332,13 @@ static int give_new_name(struct mailbox *mailbox, const char *name, bool in_new,
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	mailbox->must_scan = true;
-	mailbox_log(mailbox, LOG_PRIORITY_WARNING, "two files have the name %s: one is %s now", name, to_name);
+	mailbox_log(mailbox, LOG_PRIORITY_WARNING, "two files have the name %s: one is %s now",
+		name, to_name);
 	return 0;
 }
 
-static int part_files(struct mailbox *mailbox, size_t number, const char *name, bool in_new, uint64_t now_usec)
+static int part_files(
+	struct mailbox *mailbox, size_t number, const char *name, bool in_new, uint64_t now_usec)
 {
 	int dir_fd = in_new ? mailbox->new_fd : mailbox->cur_fd;
 	char known[FILE_NAME_MAX_BYTES + 1];
@@ -358,7 +377,8 @@ int sync_part_duplicates(struct mailbox *mailbox, struct work *work)
 		int r = part_files(mailbox, (size_t)number, name, in_new, work->now_usec);
 
 		if (r < 0)
-			mailbox_log(mailbox, LOG_PRIORITY_WARNING, "two files have the name %s: %s", name, strerror(-r));
+			mailbox_log(mailbox, LOG_PRIORITY_WARNING, "two files have the name %s: %s",
+				name, strerror(-r));
 	}
 	sync->phase = SYNC_COMMIT;
 	return 0;

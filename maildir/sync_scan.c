@@ -54,7 +54,8 @@ static bool is_regular(int dir_fd, const struct dirent *e)
 }
 
 /* Whether the file has the name that is known. For every file of every scan: nothing is formatted. */
-static bool has_known_name(const struct mailbox *mailbox, size_t number, struct slice info, bool in_new)
+static bool has_known_name(
+	const struct mailbox *mailbox, size_t number, struct slice info, bool in_new)
 {
 	const struct entry *entry = &mailbox->list.entries[number];
 
@@ -90,8 +91,8 @@ static bool prefer_cur(struct mailbox *mailbox, size_t number, struct slice info
  * A file with the base name of a known message. A new name means changed flags only if no file has the old one;
  * else there are two, and the UID stays with the one it was shown for.
  */
-static bool meet_known(struct mailbox *mailbox, size_t number, const struct filename *name, struct slice whole,
-	bool in_new, uint64_t now_usec)
+static bool meet_known(struct mailbox *mailbox, size_t number, const struct filename *name,
+	struct slice whole, bool in_new, uint64_t now_usec)
 {
 	struct sync_state *sync = &mailbox->sync;
 	struct entry *entry = &mailbox->list.entries[number];
@@ -101,7 +102,8 @@ static bool meet_known(struct mailbox *mailbox, size_t number, const struct file
 		entry->seen = sync->scan;
 		return true;
 	}
-	if (entry->seen == sync->scan && entry->in_new && !in_new && number >= mailbox->list.n_shown)
+	if (entry->seen == sync->scan && entry->in_new && !in_new &&
+		number >= mailbox->list.n_shown)
 		return prefer_cur(mailbox, number, name->info, now_usec);
 	if (!never_met && known_name_exists(mailbox, number))
 		return sync_files_add(&sync->duplicates, whole, in_new);
@@ -116,15 +118,16 @@ static int meet(struct mailbox *mailbox, const struct dirent *e, bool in_new, ui
 
 	if (whole.p[0] == '.')
 		return 0;
-	if (!filename_is_message(whole) || !is_regular(in_new ? mailbox->new_fd : mailbox->cur_fd, e)) {
+	if (!filename_is_message(whole) ||
+		!is_regular(in_new ? mailbox->new_fd : mailbox->cur_fd, e)) {
 		mailbox->sync.ignored++;
 		return 0;
 	}
 
 	struct filename name = filename_parse(whole);
 	ssize_t number = list_find_base(&mailbox->list, name.base);
-	bool ok = number >= 0 ? meet_known(mailbox, (size_t)number, &name, whole, in_new, now_usec) :
-				sync_files_add(&mailbox->sync.unknown, whole, in_new);
+	bool ok = number >= 0 ? meet_known(mailbox, (size_t)number, &name, whole, in_new, now_usec)
+			      : sync_files_add(&mailbox->sync.unknown, whole, in_new);
 
 	return ok ? 0 : -ENOMEM;
 }

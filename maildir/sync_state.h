@@ -34,24 +34,25 @@ enum sync_phase {
 
 struct sync_state {
 	enum sync_phase phase;
-	bool scan_cur;      /* cur/ is read as well */
-	bool confirming;    /* the second scan, before files count as gone */
+	bool scan_cur;   /* cur/ is read as well */
+	bool confirming; /* the second scan, before files count as gone */
 	bool have_lock;
 	bool uidlist_broken;
 	bool scanned_locked; /* a scan under the lock was made */
-	bool again;         /* a further round was made already */
-	bool degraded;      /* UIDs cannot be given now */
-	bool stuck;         /* files cannot be moved out of new/ now */
-	bool complained;    /* either was logged */
-	bool stamps_moved;  /* cur/ was changed by us, its stamp taken anew */
+	bool again;          /* a further round was made already */
+	bool degraded;       /* UIDs cannot be given now */
+	bool stuck;          /* files cannot be moved out of new/ now */
+	bool complained;     /* either was logged */
+	bool stamps_moved;   /* cur/ was changed by us, its stamp taken anew */
 	DIR *dir;
-	uint32_t scan;      /* the number of the scan under way, from 1 */
+	uint32_t scan;       /* the number of the scan under way, from 1 */
 	uint32_t first_scan; /* a file met by this one or a later one is there */
 	struct stamp cur_before, new_before;
 	struct sync_files unknown, duplicates;
-	size_t ignored;     /* things among the messages that are none */
+	size_t ignored; /* things among the messages that are none */
 	size_t ignored_before;
-	uint32_t first_new_uid; /* the first UID given in this sync, or 0: what follows is \Recent in a first sync */
-	uint32_t move_uid;  /* cursor of SYNC_MOVE */
-	size_t duplicate;   /* cursor of SYNC_DUPLICATES */
+	uint32_t
+		first_new_uid; /* the first UID given in this sync, or 0: what follows is \Recent in a first sync */
+	uint32_t move_uid; /* cursor of SYNC_MOVE */
+	size_t duplicate;  /* cursor of SYNC_DUPLICATES */
 };

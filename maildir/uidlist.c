@@ -64,7 +64,7 @@ static bool parse_header_1(struct slice rest, struct uidlist_header *header)
 
 	/* Courier may put a GUID of its own kind behind. */
 	return parse_uint32(uidvalidity, &header->uidvalidity) &&
-		parse_uint32(uidnext, &header->uidnext);
+	       parse_uint32(uidnext, &header->uidnext);
 }
 
 bool uidlist_parse_header(struct slice line, struct uidlist_header *ret_header)
@@ -151,8 +151,8 @@ bool uidlist_parse_record(unsigned version, struct slice line, struct uidlist_re
 
 int uidlist_format_header(const struct uidlist_header *header, struct buf *out)
 {
-	return buf_addf(out, "3 V%u N%u G%s%s%s\n", header->uidvalidity, header->uidnext, header->guid,
-		header->others[0] ? " " : "", header->others);
+	return buf_addf(out, "3 V%u N%u G%s%s%s\n", header->uidvalidity, header->uidnext,
+		header->guid, header->others[0] ? " " : "", header->others);
 }
 
 int uidlist_format_record(const struct uidlist_record *record, struct buf *out)

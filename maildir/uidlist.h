@@ -19,11 +19,12 @@
 enum { UIDLIST_GUID_CHARS = 32, UIDLIST_FIELDS_MAX_BYTES = 4096, UIDLIST_HEADER_MAX_BYTES = 1024 };
 
 struct uidlist_header {
-	unsigned version;      /* 3 or 1 */
-	uint32_t uidvalidity;  /* not 0 */
-	uint32_t uidnext;      /* not 0; a record at or above it raises it */
+	unsigned version;                  /* 3 or 1 */
+	uint32_t uidvalidity;              /* not 0 */
+	uint32_t uidnext;                  /* not 0; a record at or above it raises it */
 	char guid[UIDLIST_GUID_CHARS + 1]; /* lower case; "" if there is none */
-	char others[UIDLIST_HEADER_MAX_BYTES]; /* fields not understood, separated by spaces, as they stood */
+	char others
+		[UIDLIST_HEADER_MAX_BYTES]; /* fields not understood, separated by spaces, as they stood */
 };
 
 struct uidlist_record {
@@ -51,4 +52,5 @@ _must_check_ int uidlist_format_record(const struct uidlist_record *record, stru
 bool uidlist_field(struct slice fields, char key, struct slice *ret_value);
 
 /* Append fields with the value of one key replaced, or put behind the others. Returns 0, or -ENOBUFS. */
-_must_check_ int uidlist_fields_with(struct slice fields, char key, struct slice value, struct buf *out);
+_must_check_ int uidlist_fields_with(
+	struct slice fields, char key, struct slice value, struct buf *out);

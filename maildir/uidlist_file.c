@@ -11,7 +11,7 @@
 #include <sys/random.h>
 
 #define UIDLIST_TEMPORARY_NAME "dovecot-uidlist.tmp"
-#define COURIER_NAME "courierimapuiddb"
+#define COURIER_NAME           "courierimapuiddb"
 
 enum { RECORD_BYTES_GUESS = 64, RECORDS_WASTE_MIN = 64 };
 
@@ -29,9 +29,9 @@ void uidlist_file_forget(struct mailbox *mailbox)
 /* Reading: one pass over the text, with a cursor in the list, since both ascend. */
 struct reading {
 	struct mailbox *mailbox;
-	size_t cursor;       /* the next message of the list that was known before */
-	size_t known;        /* how many were */
-	uint32_t last_uid;   /* of the records of this text */
+	size_t cursor;     /* the next message of the list that was known before */
+	size_t known;      /* how many were */
+	uint32_t last_uid; /* of the records of this text */
 	unsigned version;
 };
 
@@ -40,7 +40,8 @@ static void orphan_until(struct reading *reading, uint32_t msg_uid)
 {
 	struct list *list = &reading->mailbox->list;
 
-	while (reading->cursor < reading->known && list->messages[reading->cursor].msg_uid < msg_uid) {
+	while (reading->cursor < reading->known &&
+		list->messages[reading->cursor].msg_uid < msg_uid) {
 		list->entries[reading->cursor++].orphan = true;
 		reading->mailbox->must_scan = true;
 	}
@@ -56,7 +57,8 @@ static bool take_record(struct reading *reading, const struct uidlist_record *re
 	reading->last_uid = record->msg_uid;
 	mailbox->uidlist.records++;
 	orphan_until(reading, record->msg_uid);
-	if (reading->cursor < reading->known && list->messages[reading->cursor].msg_uid == record->msg_uid) {
+	if (reading->cursor < reading->known &&
+		list->messages[reading->cursor].msg_uid == record->msg_uid) {
 		size_t at = reading->cursor++;
 
 		if (!slice_equal(list_base(list, at), record->base))
@@ -83,7 +85,8 @@ static ssize_t take_records(struct reading *reading, struct slice text)
 
 		if (end < 0)
 			return (ssize_t)(text.n - rest.n);
-		if (!uidlist_parse_record(reading->version, slice_head(rest, (size_t)end), &record) ||
+		if (!uidlist_parse_record(
+			    reading->version, slice_head(rest, (size_t)end), &record) ||
 			!take_record(reading, &record))
 			return -1;
 		rest = slice_tail(rest, (size_t)end + 1);
@@ -113,15 +116,19 @@ static int read_whole(struct mailbox *mailbox, struct slice text)
 		return -EBADMSG;
 	if (mailbox->synced && uidlist->header.uidvalidity != header.uidvalidity)
 		return -EBADMSG; /* clients were told another */
-	if (!mailbox->synced && mailbox->list.n > 0) { /* read before, but nothing was shown of it */
+	if (!mailbox->synced &&
+		mailbox->list.n > 0) { /* read before, but nothing was shown of it */
 		list_done(&mailbox->list);
 		list_init(&mailbox->list);
 	}
 
-	struct reading reading = { .mailbox = mailbox, .known = mailbox->list.n, .version = header.version };
+	struct reading reading = {
+		.mailbox = mailbox, .known = mailbox->list.n, .version = header.version
+	};
 
 	uidlist->records = 0;
-	list_reserve(&mailbox->list, reading.known + text.n / RECORD_BYTES_GUESS, mailbox->list.bytes_n + text.n);
+	list_reserve(&mailbox->list, reading.known + text.n / RECORD_BYTES_GUESS,
+		mailbox->list.bytes_n + text.n);
 
 	ssize_t whole = take_records(&reading, slice_tail(text, (size_t)end + 1));
 
@@ -191,7 +198,8 @@ static int read_file(struct mailbox *mailbox, const struct stamp *stamp, bool ap
 		return -EBADMSG;
 	if (r < 0)
 		return r;
-	r = appended ? read_appended(mailbox, buf_slice(&text)) : read_whole(mailbox, buf_slice(&text));
+	r = appended ? read_appended(mailbox, buf_slice(&text))
+		     : read_whole(mailbox, buf_slice(&text));
 	if (r < 0)
 		return r;
 	uidlist->stamp = *stamp;
@@ -208,7 +216,8 @@ static int adopt_courier(struct mailbox *mailbox)
 	int r = dirs_read_file(mailbox->dir_fd, COURIER_NAME, &text, &stamp);
 
 	if (r == 0 && read_whole(mailbox, buf_slice(&text)) < 0) {
-		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "%s is not understood: messages get new UIDs", COURIER_NAME);
+		mailbox_log(mailbox, LOG_PRIORITY_WARNING,
+			"%s is not understood: messages get new UIDs", COURIER_NAME);
 		uidlist_file_forget(mailbox);
 	}
 	mailbox->uidlist.must_rewrite = true;
@@ -217,7 +226,8 @@ static int adopt_courier(struct mailbox *mailbox)
 
 static int open_file(struct mailbox *mailbox)
 {
-	int fd = openat(mailbox->dir_fd, UIDLIST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(
+		mailbox->dir_fd, UIDLIST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -276,7 +286,8 @@ int uidlist_file_set_aside(struct mailbox *mailbox, uint64_t now_usec)
 
 		if (r == 0)
 			mailbox_log(mailbox, LOG_PRIORITY_ERROR,
-				"%s cannot be used: kept as %s; all messages get new UIDs", UIDLIST_NAME, name);
+				"%s cannot be used: kept as %s; all messages get new UIDs",
+				UIDLIST_NAME, name);
 		if (r != -EEXIST)
 			return r == -ENOENT ? 0 : r;
 	}
@@ -324,13 +335,15 @@ static int format_message(const struct list *list, size_t number, struct buf *ou
 		!filename_size(record.base, 'W', &known)) {
 		int n = snprintf(text, sizeof text, "%llu", (unsigned long long)octets);
 
-		if (uidlist_fields_with(record.fields, 'W', slice_from(text, (size_t)n), &with_size) == 0)
+		if (uidlist_fields_with(
+			    record.fields, 'W', slice_from(text, (size_t)n), &with_size) == 0)
 			record.fields = buf_slice(&with_size);
 	}
 	return uidlist_format_record(&record, out);
 }
 
-static int format_messages(const struct list *list, size_t first, struct buf *out, size_t *ret_records)
+static int format_messages(
+	const struct list *list, size_t first, struct buf *out, size_t *ret_records)
 {
 	size_t records = 0;
 
@@ -404,7 +417,8 @@ static int append_text(struct mailbox *mailbox, struct slice text)
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_ino != mailbox->uidlist.stamp.ino || (uint64_t)st.st_size != mailbox->uidlist.read_bytes)
+	if (st.st_ino != mailbox->uidlist.stamp.ino ||
+		(uint64_t)st.st_size != mailbox->uidlist.read_bytes)
 		return -EAGAIN;
 
 	int r = dirs_write(fd, text);
@@ -412,7 +426,8 @@ static int append_text(struct mailbox *mailbox, struct slice text)
 	if (r == 0 && !mailbox_fsync_never(mailbox) && fdatasync(fd) < 0)
 		r = -errno;
 	if (r < 0 && ftruncate(fd, st.st_size) < 0)
-		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "%s: cannot take back what was written: %m", UIDLIST_NAME);
+		mailbox_log(mailbox, LOG_PRIORITY_ERROR,
+			"%s: cannot take back what was written: %m", UIDLIST_NAME);
 	return r;
 }
 
@@ -436,7 +451,8 @@ static int append(struct mailbox *mailbox, size_t first, struct work *work)
 int uidlist_file_write(struct mailbox *mailbox, size_t first, struct work *work)
 {
 	must(mailbox->lock_count > 0);
-	if (mailbox->uidlist.must_rewrite || mailbox->uidlist.read_bytes != mailbox->uidlist.stamp.size ||
+	if (mailbox->uidlist.must_rewrite ||
+		mailbox->uidlist.read_bytes != mailbox->uidlist.stamp.size ||
 		uidlist_file_is_wasteful(mailbox))
 		return rewrite(mailbox, work);
 	return first < mailbox->list.n ? append(mailbox, first, work) : 0;

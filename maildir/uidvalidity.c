@@ -50,7 +50,8 @@ static int find_mark(int root_fd, uint32_t *ret_value)
 		uint32_t value;
 
 		if (slice_starts_with(name, SLICE(MARK_PREFIX)) &&
-			parse_hex(slice_tail(name, sizeof MARK_PREFIX - 1), &value) && value > *ret_value)
+			parse_hex(slice_tail(name, sizeof MARK_PREFIX - 1), &value) &&
+			value > *ret_value)
 			*ret_value = value;
 	}
 	closedir(dir);
@@ -117,7 +118,9 @@ int uidvalidity_next(int root_fd, uint64_t now_usec, uint32_t *ret_uidvalidity)
 
 		snprintf(hex, sizeof hex, "%08x", (uint32_t)value);
 		r = dirs_replace_file(root_fd,
-			&(struct replacement){ TEXT_NAME, "dovecot-uidvalidity.tmp", slice_str(hex), false, 0 }, &stamp);
+			&(struct replacement){
+				TEXT_NAME, "dovecot-uidvalidity.tmp", slice_str(hex), false, 0 },
+			&stamp);
 		if (r < 0)
 			return r;
 		*ret_uidvalidity = (uint32_t)value;

@@ -73,8 +73,9 @@ static void count_recent(struct view *view)
 {
 	view->recent = 0;
 	for (size_t i = 0; i < view->n_ranges; i++)
-		view->recent += (uint32_t)(uid_array_count_to(view->uids, view->ranges[i].end - 1) -
-			uid_array_count_to(view->uids, view->ranges[i].from - 1));
+		view->recent +=
+			(uint32_t)(uid_array_count_to(view->uids, view->ranges[i].end - 1) -
+				   uid_array_count_to(view->uids, view->ranges[i].from - 1));
 }
 
 int view_open(struct mailbox *mailbox, bool read_write, struct view **ret_view)
@@ -187,12 +188,14 @@ static uint32_t last_uid(const struct uid_array *array)
 }
 
 /* The old list, expunged messages and all, with the new messages behind. */
-static struct uid_array *join(const struct uid_array *old, const struct uid_array *now, size_t first_new)
+static struct uid_array *join(
+	const struct uid_array *old, const struct uid_array *now, size_t first_new)
 {
 	struct uid_array *joined = uid_array_new(old->n + now->n - first_new);
 
 	memcpy(joined->uids, old->uids, old->n * sizeof *old->uids);
-	memcpy(joined->uids + old->n, now->uids + first_new, (now->n - first_new) * sizeof *now->uids);
+	memcpy(joined->uids + old->n, now->uids + first_new,
+		(now->n - first_new) * sizeof *now->uids);
 	return joined;
 }
 
@@ -255,9 +258,11 @@ static uint64_t told_modseq(const struct view *view, uint32_t msg_uid)
 
 static void add_flags(struct view *view, uint32_t msg_uid, uint32_t last_known)
 {
-	const struct message *message = msg_uid <= last_known ? mailbox_message(view->mailbox, msg_uid) : NULL;
+	const struct message *message =
+		msg_uid <= last_known ? mailbox_message(view->mailbox, msg_uid) : NULL;
 
-	if (message && view_seqnum(view, msg_uid) != 0 && message->modseq > told_modseq(view, msg_uid))
+	if (message && view_seqnum(view, msg_uid) != 0 &&
+		message->modseq > told_modseq(view, msg_uid))
 		add_number(&view->flags_uids, msg_uid);
 }
 
@@ -286,7 +291,8 @@ static void sync_flags(struct view *view, uint32_t last_known)
 		for (size_t i = 0; i < n; i++)
 			add_flags(view, uids[i], last_known);
 		if (view->flags_uids.n > 1)
-			qsort(view->flags_uids.p, view->flags_uids.n, sizeof(uint32_t), compare_uids);
+			qsort(view->flags_uids.p, view->flags_uids.n, sizeof(uint32_t),
+				compare_uids);
 		for (size_t i = 0; i < view->flags_uids.n; i++)
 			if (i == 0 || view->flags_uids.p[i] != view->flags_uids.p[i - 1])
 				view->flags_uids.p[kept++] = view->flags_uids.p[i];
@@ -304,7 +310,8 @@ void view_sync(struct view *view, bool may_expunge, struct view_changes *ret_cha
 	uint32_t last_known = last_uid(view->uids);
 
 	view->expunged_seqnums.n = view->expunged_uids.n = view->flags_uids.n = 0;
-	if (view->members_count != view->mailbox->members_count || (may_expunge && view->holds_expunged))
+	if (view->members_count != view->mailbox->members_count ||
+		(may_expunge && view->holds_expunged))
 		sync_members(view, may_expunge, &changes);
 	sync_flags(view, last_known);
 	changes.expunged_seqnums = view->expunged_seqnums.p;

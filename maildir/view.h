@@ -10,7 +10,7 @@
 struct view;
 
 /*
- * Open a view of the mailbox as of its last sync.
+ * Open a view of the mailbox as of its last sync; there must have been one. Keeps the mailbox open.
  * read_write  SELECT: takes over what is \Recent; EXAMINE leaves it to the next one (RFC 3501 section 2.3.2).
  */
 _must_check_ int view_open(struct mailbox *mailbox, bool read_write, struct view **ret_view);

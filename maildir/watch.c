@@ -7,8 +7,8 @@
 
 enum { EVENTS_BYTES = 16 * 1024 };
 
-static const uint32_t WATCHED = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
-	IN_ONLYDIR | IN_EXCL_UNLINK;
+static const uint32_t WATCHED = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
+				IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
 
 /* By descriptor: the name could lead elsewhere by now. */
 static int add_watch(const struct store *store, int dir_fd)
@@ -62,7 +62,8 @@ static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 	struct slice whole = slice_str(event->len > 0 ? event->name : "");
 	char known[FILE_NAME_MAX_BYTES + 1];
 
-	if (mailbox->list.n_keys != mailbox->list.n || (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
+	if (mailbox->list.n_keys != mailbox->list.n ||
+		(event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
 		return false;
 
 	ssize_t number = list_find_base(&mailbox->list, filename_parse(whole).base);
@@ -72,7 +73,8 @@ static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 		return !is_there;
 	mailbox_file_name(mailbox, (size_t)number, known);
 
-	bool is_known = !mailbox->list.entries[number].in_new && slice_equal(slice_str(known), whole);
+	bool is_known =
+		!mailbox->list.entries[number].in_new && slice_equal(slice_str(known), whole);
 
 	return is_there == is_known;
 }
@@ -94,7 +96,8 @@ void store_watch_drain(struct store *store)
 
 	while (store->watch_fd >= 0 && (n = read(store->watch_fd, events, sizeof events)) > 0) {
 		for (ssize_t at = 0; at < n;) {
-			const struct inotify_event *event = (const struct inotify_event *)(events + at);
+			const struct inotify_event *event =
+				(const struct inotify_event *)(events + at);
 
 			take_event(store, event);
 			at += (ssize_t)(sizeof *event + event->len);

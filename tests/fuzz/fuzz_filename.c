@@ -24,13 +24,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	again = filename_parse(buf_slice(&out));
 	must(slice_equal(again.base, name.base) && filename_letters(again.info) == letters);
 	if (filename_is_canonical(name.info)) {
-		must(filename_format(name.base, SLICE(""), filename_letters(name.info), &other) == 0);
+		must(filename_format(name.base, SLICE(""), filename_letters(name.info), &other) ==
+			0);
 		must(slice_equal(buf_slice(&other), whole));
 	}
 	filename_size(name.base, 'S', &size);
 	filename_size(name.base, 'W', &size);
 	filename_is_message(whole);
 	must(filename_compare_arrival(whole, whole) == 0);
-	must(sign(filename_compare_arrival(name.base, whole)) == -sign(filename_compare_arrival(whole, name.base)));
+	must(sign(filename_compare_arrival(name.base, whole)) ==
+		-sign(filename_compare_arrival(whole, name.base)));
 	return 0;
 }

@@ -27,11 +27,13 @@ static void check_line(struct slice line)
 
 	if (kind == KEYWORD_LINE_NONE)
 		return;
-	must((kind == KEYWORD_LINE_NAME ? keywords_format_name(values.number, values.name, &out) :
-					  keywords_format_message(values.name, values.keywords, &out)) == 0);
+	must((kind == KEYWORD_LINE_NAME
+			     ? keywords_format_name(values.number, values.name, &out)
+			     : keywords_format_message(values.name, values.keywords, &out)) == 0);
 	must(keywords_parse_line(slice_head(buf_slice(&out), out.n - 1), &again) == kind);
 	must(slice_equal(values.name, again.name));
-	must(kind == KEYWORD_LINE_NAME ? values.number == again.number : values.keywords == again.keywords);
+	must(kind == KEYWORD_LINE_NAME ? values.number == again.number
+				       : values.keywords == again.keywords);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -13,7 +13,8 @@ static void check_header(const struct uidlist_header *header)
 	if (header->guid[0] == '\0')
 		return; /* is never written without */
 	must(uidlist_parse_header(slice_head(buf_slice(&out), out.n - 1), &again));
-	must(again.version == 3 && again.uidvalidity == header->uidvalidity && again.uidnext == header->uidnext);
+	must(again.version == 3 && again.uidvalidity == header->uidvalidity &&
+		again.uidnext == header->uidnext);
 	must(strcmp(again.guid, header->guid) == 0 && strcmp(again.others, header->others) == 0);
 }
 

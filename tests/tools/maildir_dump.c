@@ -91,8 +91,8 @@ static void print_message(struct mailbox *mailbox, const struct message *message
 		r = mailbox_uidl(mailbox, message->msg_uid, &arena, &uidl);
 	if (r < 0)
 		fail("message", r);
-	printf("%u size=%llu date=%lld uidl=%.*s flags=", message->msg_uid, (unsigned long long)octets, (long long)seconds,
-		SLICE_FMT(uidl));
+	printf("%u size=%llu date=%lld uidl=%.*s flags=", message->msg_uid,
+		(unsigned long long)octets, (long long)seconds, SLICE_FMT(uidl));
 	print_flags(mailbox, message);
 	printf("\n");
 }
@@ -103,8 +103,8 @@ static void dump(struct mailbox *mailbox)
 	size_t n = mailbox_messages(mailbox, &messages);
 	uint32_t *order = calloc(n + 1, sizeof *order);
 
-	printf("uidvalidity=%u uidnext=%u guid=%.*s messages=%zu\n", mailbox_uidvalidity(mailbox), mailbox_uidnext(mailbox),
-		SLICE_FMT(mailbox_guid(mailbox)), n);
+	printf("uidvalidity=%u uidnext=%u guid=%.*s messages=%zu\n", mailbox_uidvalidity(mailbox),
+		mailbox_uidnext(mailbox), SLICE_FMT(mailbox_guid(mailbox)), n);
 	for (size_t i = 0; i < n; i++)
 		print_message(mailbox, &messages[i]);
 	mailbox_pop3_order(mailbox, order);
@@ -141,11 +141,14 @@ static void parse_flags(struct mailbox *mailbox, struct slice names, struct flag
 	}
 }
 
-static void store_flags(struct mailbox *mailbox, uint32_t msg_uid, char operation, struct slice names)
+static void store_flags(
+	struct mailbox *mailbox, uint32_t msg_uid, char operation, struct slice names)
 {
 	struct work work = { .now_usec = clock_realtime_usec(), .budget = DUMP_BUDGET };
 	struct flags_change change = {
-		.operation = operation == '+' ? FLAGS_ADD : operation == '-' ? FLAGS_REMOVE : FLAGS_REPLACE,
+		.operation = operation == '+'   ? FLAGS_ADD
+			     : operation == '-' ? FLAGS_REMOVE
+						: FLAGS_REPLACE,
 		.unchangedsince = UINT64_MAX,
 	};
 	size_t done = 0;
@@ -192,7 +195,8 @@ static void run(struct mailbox *mailbox, int argc, char **argv)
 	}
 	sync_mailbox(mailbox);
 	if (strcmp(verb, "flags") == 0 && argc == 4)
-		store_flags(mailbox, (uint32_t)strtoul(argv[1], NULL, 10), argv[2][0], slice_str(argv[3]));
+		store_flags(mailbox, (uint32_t)strtoul(argv[1], NULL, 10), argv[2][0],
+			slice_str(argv[3]));
 	else if (strcmp(verb, "expunge") == 0 && argc == 2)
 		expunge(mailbox, (uint32_t)strtoul(argv[1], NULL, 10));
 	else if (strcmp(verb, "dump") != 0)

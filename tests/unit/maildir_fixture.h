@@ -36,10 +36,12 @@ static inline void fixture_log(void *arg, enum log_priority priority, struct sli
 
 static inline struct work fixture_work(const struct fixture *f)
 {
-	return (struct work){ .now_usec = f->now_usec ? f->now_usec : clock_realtime_usec(), .budget = f->budget };
+	return (struct work){ .now_usec = f->now_usec ? f->now_usec : clock_realtime_usec(),
+		.budget = f->budget };
 }
 
-static inline int fixture_open_format(struct fixture *f, const char *uidl_format, enum fsync_mode fsync_mode)
+static inline int fixture_open_format(
+	struct fixture *f, const char *uidl_format, enum fsync_mode fsync_mode)
 {
 	static char index_path[300];
 
@@ -87,12 +89,14 @@ static inline void fixture_reopen(struct fixture *f)
 static inline void fixture_init(struct fixture *f)
 {
 	*f = (struct fixture){ .budget = 1000 };
-	snprintf(f->path, sizeof f->path, "%s/restante-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	snprintf(f->path, sizeof f->path, "%s/restante-test-XXXXXX",
+		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(f->path));
 	CU_ASSERT_EQUAL_FATAL(fixture_open(f), 0);
 }
 
-static inline int fixture_remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+static inline int fixture_remove_one(
+	const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {
 	(void)st;
 	(void)kind;
@@ -165,7 +169,8 @@ static inline void fixture_rename(const struct fixture *f, const char *from, con
 }
 
 /* How many entries of a directory have names that begin with a prefix. */
-static inline unsigned fixture_count(const struct fixture *f, const char *dir_name, const char *prefix)
+static inline unsigned fixture_count(
+	const struct fixture *f, const char *dir_name, const char *prefix)
 {
 	DIR *dir = opendir(fixture_path(f, dir_name));
 	unsigned n = 0;
@@ -198,8 +203,8 @@ static inline int fixture_sync(struct fixture *f)
 	}
 }
 
-static inline int fixture_store(struct fixture *f, uint32_t msg_uid, enum flags_operation operation, uint32_t flags,
-	uint64_t keywords)
+static inline int fixture_store(struct fixture *f, uint32_t msg_uid, enum flags_operation operation,
+	uint32_t flags, uint64_t keywords)
 {
 	struct flags_change change = {
 		.operation = operation,
@@ -240,7 +245,8 @@ static inline const char *fixture_uids(const struct fixture *f)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < n && at < sizeof text - 16; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at, "%s%u", i > 0 ? " " : "", messages[i].msg_uid);
+		at += (size_t)snprintf(
+			text + at, sizeof text - at, "%s%u", i > 0 ? " " : "", messages[i].msg_uid);
 	return text;
 }
 

@@ -12,7 +12,8 @@ static const struct {
 	{ "1.a:2,SF", "1.a", ":2,SF", LETTER_FLAGGED | LETTER_SEEN, false },
 	{ "1.a:2,SS", "1.a", ":2,SS", LETTER_SEEN, false },
 	{ "1.a:2,DFPRSTaz", "1.a", ":2,DFPRSTaz",
-		LETTER_DRAFT | LETTER_FLAGGED | LETTER_FORWARDED | LETTER_ANSWERED | LETTER_SEEN | LETTER_DELETED | 1 | 1 << 25,
+		LETTER_DRAFT | LETTER_FLAGGED | LETTER_FORWARDED | LETTER_ANSWERED | LETTER_SEEN |
+			LETTER_DELETED | 1 | 1 << 25,
 		true },
 	{ "1.a:2,SX", "1.a", ":2,SX", LETTER_SEEN, false },
 	{ "1.a:2,S,T", "1.a", ":2,S,T", LETTER_SEEN, false },
@@ -54,10 +55,11 @@ static void test_format(void)
 {
 	for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++) {
 		_cleanup_buf_ struct buf out = BUF(255);
-		int r = filename_format(slice_str(FORMATS[i].base), slice_str(FORMATS[i].old_info), FORMATS[i].letters, &out);
+		int r = filename_format(slice_str(FORMATS[i].base), slice_str(FORMATS[i].old_info),
+			FORMATS[i].letters, &out);
 
-		CHECK(r == 0 && slice_equal(buf_slice(&out), slice_str(FORMATS[i].want)), "row %zu: %.*s", i,
-			SLICE_FMT(buf_slice(&out)));
+		CHECK(r == 0 && slice_equal(buf_slice(&out), slice_str(FORMATS[i].want)),
+			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
 	}
 
 	_cleanup_buf_ struct buf small = BUF(5);
@@ -90,7 +92,8 @@ static void test_sizes(void)
 	for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
 		uint64_t bytes = 0;
 
-		CHECK(filename_size(slice_str(SIZES[i].base), SIZES[i].key, &bytes) == SIZES[i].ok, "row %zu", i);
+		CHECK(filename_size(slice_str(SIZES[i].base), SIZES[i].key, &bytes) == SIZES[i].ok,
+			"row %zu", i);
 		CHECK(bytes == SIZES[i].bytes, "row %zu", i);
 	}
 }
@@ -115,9 +118,11 @@ static void test_arrival(void)
 
 	for (size_t i = 0; i < N; i++)
 		for (size_t j = 0; j < N; j++) {
-			int order = filename_compare_arrival(slice_str(ARRIVAL[i]), slice_str(ARRIVAL[j]));
+			int order = filename_compare_arrival(
+				slice_str(ARRIVAL[i]), slice_str(ARRIVAL[j]));
 
-			CHECK((order < 0) == (i < j) && (order == 0) == (i == j), "%s, %s", ARRIVAL[i], ARRIVAL[j]);
+			CHECK((order < 0) == (i < j) && (order == 0) == (i == j), "%s, %s",
+				ARRIVAL[i], ARRIVAL[j]);
 		}
 	CU_ASSERT_EQUAL(filename_seconds(SLICE("1700000001.M5P10.host")), 1700000001);
 	CU_ASSERT_EQUAL(filename_seconds(SLICE("x")), 0);
@@ -148,11 +153,14 @@ static void test_is_message(void)
 static void test_unique(void)
 {
 	_cleanup_buf_ struct buf out = BUF(255);
-	struct filename_unique unique = { .now_usec = 1700000000000042, .pid = 7, .count = 3, .hostname = "a/b:c,d e" };
+	struct filename_unique unique = {
+		.now_usec = 1700000000000042, .pid = 7, .count = 3, .hostname = "a/b:c,d e"
+	};
 
 	CU_ASSERT_EQUAL(filename_format_unique(&unique, SLICE("1.x,S=5,W=6"), &out), 0);
-	CHECK(slice_equal(buf_slice(&out), SLICE("1700000000.M42P7Q3.a\\057b\\072c\\054d\\040e,S=5,W=6")), "%.*s",
-		SLICE_FMT(buf_slice(&out)));
+	CHECK(slice_equal(buf_slice(&out),
+		      SLICE("1700000000.M42P7Q3.a\\057b\\072c\\054d\\040e,S=5,W=6")),
+		"%.*s", SLICE_FMT(buf_slice(&out)));
 }
 
 static const struct unit_test TESTS[] = {

@@ -6,7 +6,9 @@ static void test_dovecot(void)
 	struct keyword_table table = { 0 };
 	_cleanup_buf_ struct buf out = BUF(10000);
 
-	keywords_parse_dovecot(SLICE("0 $Forwarded\n2 foo\nnonsense\n26 beyond\n-1 x\n3 \n4 with space\n5 NonJunk\n2 bar"), &table);
+	keywords_parse_dovecot(SLICE("0 $Forwarded\n2 foo\nnonsense\n26 beyond\n-1 x\n3 \n4 with "
+				     "space\n5 NonJunk\n2 bar"),
+		&table);
 	CU_ASSERT_EQUAL(keyword_table_find(&table, SLICE("$forwarded")), 0);
 	CU_ASSERT_EQUAL(keyword_table_find(&table, SLICE("foo")), -1); /* a later line counts */
 	CU_ASSERT_EQUAL(keyword_table_find(&table, SLICE("BAR")), 2);
@@ -67,7 +69,8 @@ static void test_lines(void)
 	for (size_t i = 0; i < sizeof LINES / sizeof *LINES; i++) {
 		struct keyword_line_values values = { 0 };
 
-		CHECK(keywords_parse_line(slice_str(LINES[i].line), &values) == LINES[i].kind, "row %zu", i);
+		CHECK(keywords_parse_line(slice_str(LINES[i].line), &values) == LINES[i].kind,
+			"row %zu", i);
 		CHECK(values.number == LINES[i].number && values.keywords == LINES[i].keywords &&
 				slice_equal(values.name, slice_str(LINES[i].name)),
 			"row %zu", i);
@@ -80,9 +83,11 @@ static void test_format(void)
 
 	CU_ASSERT_EQUAL(keywords_format_first_line(&out), 0);
 	CU_ASSERT_EQUAL(keywords_format_name(26, SLICE("name"), &out), 0);
-	CU_ASSERT_EQUAL(keywords_format_message(SLICE("1.a b"), 1ULL << 26 | 1ULL << 40 | 7, &out), 0);
+	CU_ASSERT_EQUAL(
+		keywords_format_message(SLICE("1.a b"), 1ULL << 26 | 1ULL << 40 | 7, &out), 0);
 	CU_ASSERT_EQUAL(keywords_format_message(SLICE("1.c"), 7, &out), 0);
-	CU_ASSERT(slice_equal(buf_slice(&out), SLICE("1 restante-keywords\nK 26 name\nM 26,40 1.a b\nM - 1.c\n")));
+	CU_ASSERT(slice_equal(buf_slice(&out),
+		SLICE("1 restante-keywords\nK 26 name\nM 26,40 1.a b\nM - 1.c\n")));
 
 	buf_clear(&out);
 	CU_ASSERT_EQUAL(keywords_format_message(SLICE("x"), UINT64_MAX, &out), 0);

@@ -22,7 +22,9 @@ static void test_many(void)
 
 	list_init(&list);
 	for (uint32_t i = 1; i <= MANY; i++) {
-		CU_ASSERT_EQUAL_FATAL(list_add(&list, i * 2 + i % 2, base_of(i, text), i % 3 ? SLICE("") : SLICE("W5")), i - 1);
+		CU_ASSERT_EQUAL_FATAL(list_add(&list, i * 2 + i % 2, base_of(i, text),
+					      i % 3 ? SLICE("") : SLICE("W5")),
+			i - 1);
 		if (i == MANY / 2 || i > MANY - 20) /* sorted in, and put in one by one */
 			list_index(&list);
 	}
@@ -56,7 +58,8 @@ static void test_many(void)
 
 static void test_names(void)
 {
-	static const char *const INFOS[] = { "", ":2,", ":2,S", ":2,SX", ":2,ba", ":1,x", ":2,S,more", "::" };
+	static const char *const INFOS[] = { "", ":2,", ":2,S", ":2,SX", ":2,ba", ":1,x",
+		":2,S,more", "::" };
 	struct list list;
 
 	list_init(&list);
@@ -69,7 +72,8 @@ static void test_names(void)
 			snprintf(want, sizeof want, "1.a%s", INFOS[i]);
 			list_set_info(&list, 0, slice_str(INFOS[i]));
 			CU_ASSERT_EQUAL(list_file_name(&list, 0, &name), 0);
-			CHECK(slice_equal(buf_slice(&name), slice_str(want)), "%s: %.*s", want, SLICE_FMT(buf_slice(&name)));
+			CHECK(slice_equal(buf_slice(&name), slice_str(want)), "%s: %.*s", want,
+				SLICE_FMT(buf_slice(&name)));
 			list_set_fields(&list, 0, i % 2 ? SLICE("W1 O2") : SLICE("W55"));
 			CU_ASSERT_EQUAL(list_fields(&list, 0).n, i % 2 ? 5 : 3);
 		}
@@ -83,7 +87,9 @@ static void test_duplicates(void)
 
 	list_init(&list);
 	for (uint32_t i = 1; i <= 100; i++)
-		list_add(&list, i, i == 30 || i == 60 || i == 90 ? SLICE("twice") : slice_from(&i, 4), SLICE(""));
+		list_add(&list, i,
+			i == 30 || i == 60 || i == 90 ? SLICE("twice") : slice_from(&i, 4),
+			SLICE(""));
 	list_index(&list);
 	list_orphan_duplicates(&list);
 	for (size_t i = 0; i < 100; i++)

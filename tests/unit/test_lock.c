@@ -87,7 +87,8 @@ static void test_stale(void)
 		int dir_fd = open_dir(&f);
 		struct work work = fixture_work(&f);
 
-		CHECK(lock_take(&lock, dir_fd, NAME, HOST, &work) == (rows[i].taken ? 0 : -EAGAIN), "row %zu", i);
+		CHECK(lock_take(&lock, dir_fd, NAME, HOST, &work) == (rows[i].taken ? 0 : -EAGAIN),
+			"row %zu", i);
 		CHECK(fixture_exists(&f, NAME), "row %zu", i);
 		CHECK(fixture_count(&f, ".", NAME) == 1, "row %zu", i);
 		lock_release(&lock, dir_fd, NAME);
@@ -114,7 +115,8 @@ static void test_stale_by_watching(void)
 
 		struct work work = fixture_work(&f);
 
-		CHECK(lock_take(&lock, dir_fd, NAME, HOST, &work) == (second < 120 ? -EAGAIN : 0), "%u s", second);
+		CHECK(lock_take(&lock, dir_fd, NAME, HOST, &work) == (second < 120 ? -EAGAIN : 0),
+			"%u s", second);
 	}
 	lock_release(&lock, dir_fd, NAME);
 	close(dir_fd);

@@ -87,7 +87,9 @@ static void test_store_flags(void)
 	CU_ASSERT_EQUAL(mailbox_message(f.mailbox, 1)->modseq, mailbox_highestmodseq(f.mailbox));
 	CU_ASSERT_EQUAL(fixture_store(&f, 1, FLAGS_REMOVE, FLAG_SEEN, 0), 0);
 	CU_ASSERT(fixture_exists(&f, "cur/1.a:2,F"));
-	CU_ASSERT_EQUAL(fixture_store(&f, 1, FLAGS_REPLACE, FLAG_DELETED | FLAG_DRAFT | FLAG_ANSWERED, 0), 0);
+	CU_ASSERT_EQUAL(
+		fixture_store(&f, 1, FLAGS_REPLACE, FLAG_DELETED | FLAG_DRAFT | FLAG_ANSWERED, 0),
+		0);
 	CU_ASSERT(fixture_exists(&f, "cur/1.a:2,DRT"));
 
 	/* Nothing to change: nothing is stamped. */
@@ -141,7 +143,9 @@ static void test_store_in_steps(void)
 	unlink(fixture_path(&f, "cur/20.a:2,"));
 	f.budget = 7;
 
-	struct flags_change change = { .operation = FLAGS_ADD, .flags = FLAG_SEEN, .unchangedsince = UINT64_MAX };
+	struct flags_change change = {
+		.operation = FLAGS_ADD, .flags = FLAG_SEEN, .unchangedsince = UINT64_MAX
+	};
 	int r;
 
 	do {
@@ -172,7 +176,8 @@ static void test_store_in_steps(void)
 	done = 0;
 	change.unchangedsince = modseq;
 	change.flags = FLAG_DELETED;
-	CU_ASSERT_EQUAL(mailbox_store_flags(f.mailbox, two, 2, &done, &change, two_modified, &work), 0);
+	CU_ASSERT_EQUAL(
+		mailbox_store_flags(f.mailbox, two, 2, &done, &change, two_modified, &work), 0);
 	CU_ASSERT_FALSE(two_modified[0]);
 	CU_ASSERT(two_modified[1]);
 	CU_ASSERT_EQUAL(fixture_flags(&f, 49), FLAG_SEEN | FLAG_DELETED);
@@ -258,7 +263,8 @@ static void test_keywords_beyond(void)
 
 	/* Out-of-date lines do not pile up. */
 	for (int i = 0; i < 600; i++)
-		CU_ASSERT_EQUAL_FATAL(fixture_store(&f, 1, i % 2 ? FLAGS_ADD : FLAGS_REMOVE, 0, 1ULL << 30), 0);
+		CU_ASSERT_EQUAL_FATAL(
+			fixture_store(&f, 1, i % 2 ? FLAGS_ADD : FLAGS_REMOVE, 0, 1ULL << 30), 0);
 	fixture_write(&f, "new/9.b", "b\n");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 	fixture_write(&f, "cur/9.c", "c\n");
@@ -266,7 +272,8 @@ static void test_keywords_beyond(void)
 	CU_ASSERT(strlen(fixture_read(&f, "restante-keywords")) < 1000);
 	fixture_reopen(&f);
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
-	CU_ASSERT_EQUAL(mailbox_message(f.mailbox, 1)->keywords, (1ULL << 63 | 1ULL << 30 | 1ULL << 26));
+	CU_ASSERT_EQUAL(
+		mailbox_message(f.mailbox, 1)->keywords, (1ULL << 63 | 1ULL << 30 | 1ULL << 26));
 	fixture_done(&f);
 }
 
@@ -295,7 +302,8 @@ static void test_forwarded(void)
 	CU_ASSERT(fixture_exists(&f, "cur/3.c:2,a"));
 	CU_ASSERT_EQUAL(fixture_store(&f, 2, FLAGS_REMOVE, FLAG_FORWARDED, 0), 0);
 	CU_ASSERT(fixture_exists(&f, "cur/2.b:2,"));
-	CU_ASSERT_EQUAL(fixture_store(&f, 2, FLAGS_ADD, 0, 1 << 1), 0); /* asked for by its number */
+	CU_ASSERT_EQUAL(
+		fixture_store(&f, 2, FLAGS_ADD, 0, 1 << 1), 0); /* asked for by its number */
 	CU_ASSERT(fixture_exists(&f, "cur/2.b:2,b"));
 	CU_ASSERT_EQUAL(fixture_flags(&f, 2), FLAG_FORWARDED);
 	fixture_done(&f);
@@ -466,7 +474,8 @@ static void test_uidl(void)
 
 	fixture_init(&f);
 	fixture_write(&f, "dovecot-uidlist",
-		"3 V123 N5 G00496d127b02026ba929000083ecc375 P%f\n1 Pold-uidl O7 :1.a\n2 P :2.b\n3 P3.c O5 :3.c\n4 :4.d\n");
+		"3 V123 N5 G00496d127b02026ba929000083ecc375 P%f\n1 Pold-uidl O7 :1.a\n2 P :2.b\n3 "
+		"P3.c O5 :3.c\n4 :4.d\n");
 	fixture_write(&f, "cur/1.a:2,", "a\n");
 	fixture_write(&f, "cur/2.b:2,", "b\n");
 	fixture_write(&f, "cur/3.c:2,", "c\n");

@@ -6,22 +6,12 @@ static const struct {
 	bool valid;
 	const char *want;
 } FORMATS[] = {
-	{ "%08Xu%08Xv", true, "0000000a6b02027b" },
-	{ "%v.%u", true, "1795293819.10" },
-	{ "%u", true, "10" },
-	{ "%Xu-%xv", true, "a-6b02027b" },
-	{ "%04u", true, "0010" },
-	{ "%f", true, "1.a,S=5" },
-	{ "UID%u%%", true, "UID10%" },
-	{ "%g", true, "guid" },
+	{ "%08Xu%08Xv", true, "0000000a6b02027b" }, { "%v.%u", true, "1795293819.10" },
+	{ "%u", true, "10" }, { "%Xu-%xv", true, "a-6b02027b" }, { "%04u", true, "0010" },
+	{ "%f", true, "1.a,S=5" }, { "UID%u%%", true, "UID10%" }, { "%g", true, "guid" },
 	{ "%v", false, "" }, /* all messages would be one */
-	{ "", false, "" },
-	{ "x", false, "" },
-	{ "%", false, "" },
-	{ "%08X", false, "" },
-	{ "%m", false, "" },
-	{ "%u %v", false, "" },
-	{ "%u\n", false, "" },
+	{ "", false, "" }, { "x", false, "" }, { "%", false, "" }, { "%08X", false, "" },
+	{ "%m", false, "" }, { "%u %v", false, "" }, { "%u\n", false, "" },
 	{ "%099u", true, NULL }, /* too long: a checksum */
 };
 
@@ -38,7 +28,8 @@ static void test_formats(void)
 			continue;
 		CHECK(pop3_uidl_format(format, &values, &out) == 0, "row %zu", i);
 		if (FORMATS[i].want)
-			CHECK(slice_equal(buf_slice(&out), slice_str(FORMATS[i].want)), "row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
+			CHECK(slice_equal(buf_slice(&out), slice_str(FORMATS[i].want)),
+				"row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
 		else
 			CHECK(out.n == 32, "row %zu", i);
 	}
@@ -46,7 +37,8 @@ static void test_formats(void)
 
 static void test_add(void)
 {
-	_cleanup_buf_ struct buf a = BUF(POP3_UIDL_MAX_BYTES), b = BUF(POP3_UIDL_MAX_BYTES), c = BUF(POP3_UIDL_MAX_BYTES);
+	_cleanup_buf_ struct buf a = BUF(POP3_UIDL_MAX_BYTES), b = BUF(POP3_UIDL_MAX_BYTES),
+				 c = BUF(POP3_UIDL_MAX_BYTES);
 	char text[72];
 
 	memset(text, 'x', sizeof text);

@@ -30,8 +30,8 @@ static struct reader *open_text(struct fixture *f, const char *text, size_t n)
 }
 
 /* Send a range with a client that takes so many bytes at a time. Returns the end's answer. */
-static int send_all(struct fixture *f, struct reader *reader, struct reader_range *range, size_t high_water, size_t drain,
-	struct buf *sent)
+static int send_all(struct fixture *f, struct reader *reader, struct reader_range *range,
+	size_t high_water, size_t drain, struct buf *sent)
 {
 	_cleanup_buf_ struct buf out = BUF(1 << 20);
 	int r;
@@ -69,15 +69,19 @@ static void test_every_partial(void)
 			for (size_t left = 0; left <= n + 1; left++) {
 				_cleanup_buf_ struct buf sent = BUF(1000);
 				struct reader_range range = {
-					.end = TEXT_BYTES, .skip_octets = skip, .left_octets = left, .replace_nul = true,
+					.end = TEXT_BYTES,
+					.skip_octets = skip,
+					.left_octets = left,
+					.replace_nul = true,
 				};
-				int r = send_all(&f, reader, &range, high_water, 1 + left % 3, &sent);
+				int r = send_all(
+					&f, reader, &range, high_water, 1 + left % 3, &sent);
 				size_t from = skip < n ? skip : n;
 				size_t bytes = n - from < left ? n - from : left;
 
 				CHECK(r == 0, "skip %zu left %zu", skip, left);
-				CHECK(slice_equal(buf_slice(&sent), slice_from(want + from, bytes)), "high %zu skip %zu left %zu",
-					high_water, skip, left);
+				CHECK(slice_equal(buf_slice(&sent), slice_from(want + from, bytes)),
+					"high %zu skip %zu left %zu", high_water, skip, left);
 			}
 		}
 	}
@@ -98,13 +102,19 @@ static void test_every_stretch(void)
 			_cleanup_buf_ struct buf sent = BUF(1000), raw = BUF(1000);
 			char want[2 * TEXT_BYTES];
 			size_t n = convert(TEXT + begin, end - begin, false, want);
-			struct reader_range range = { .offset = begin, .end = end, .left_octets = n };
+			struct reader_range range = {
+				.offset = begin, .end = end, .left_octets = n
+			};
 
-			CHECK(send_all(&f, reader, &range, HIGH_WATER, HIGH_WATER, &sent) == 0, "%zu to %zu", begin, end);
+			CHECK(send_all(&f, reader, &range, HIGH_WATER, HIGH_WATER, &sent) == 0,
+				"%zu to %zu", begin, end);
 			CHECK(range.left_octets == 0, "%zu to %zu", begin, end);
-			CHECK(slice_equal(buf_slice(&sent), slice_from(want, n)), "%zu to %zu", begin, end);
-			CHECK(reader_read(reader, begin, end - begin, &raw) == 0, "%zu to %zu", begin, end);
-			CHECK(slice_equal(buf_slice(&raw), slice_from(TEXT + begin, end - begin)), "%zu to %zu", begin, end);
+			CHECK(slice_equal(buf_slice(&sent), slice_from(want, n)), "%zu to %zu",
+				begin, end);
+			CHECK(reader_read(reader, begin, end - begin, &raw) == 0, "%zu to %zu",
+				begin, end);
+			CHECK(slice_equal(buf_slice(&raw), slice_from(TEXT + begin, end - begin)),
+				"%zu to %zu", begin, end);
 		}
 	}
 

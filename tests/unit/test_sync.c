@@ -53,7 +53,8 @@ static void test_new_mail(void)
 	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2 3 4 5");
 	CU_ASSERT(fixture_is(&f, 5, "late\n"));
 	CU_ASSERT(mailbox_highestmodseq(f.mailbox) > modseq);
-	CU_ASSERT_PTR_NOT_NULL(strstr(fixture_read(&f, "dovecot-uidlist"), "\n5 :1600000000.M1P1.host\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(fixture_read(&f, "dovecot-uidlist"), "\n5 :1600000000.M1P1.host\n"));
 
 	fixture_reopen(&f);
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
@@ -133,7 +134,8 @@ static void test_same_second(void)
 
 	struct timespec times[2] = { before.st_atim, before.st_mtim };
 
-	utimensat(AT_FDCWD, fixture_path(&f, "cur"), times, 0); /* only the ctime tells now; coarse file systems say nothing */
+	utimensat(AT_FDCWD, fixture_path(&f, "cur"), times,
+		0); /* only the ctime tells now; coarse file systems say nothing */
 	f.now_usec = clock_realtime_usec() + 10 * USEC_PER_SEC;
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 	CU_ASSERT_EQUAL(fixture_flags(&f, 1), FLAG_SEEN);
@@ -146,7 +148,8 @@ static void test_uidlist_of_others(void)
 
 	fixture_init(&f);
 	fixture_write(&f, "dovecot-uidlist",
-		"3 V1234 N10 G00496d127b02026ba929000083ecc375 Zkeep\n3 W99 Xfuture Pold-uidl O2 :1.a\n5 :gone\n7 :2.b,S=2\n");
+		"3 V1234 N10 G00496d127b02026ba929000083ecc375 Zkeep\n3 W99 Xfuture Pold-uidl O2 "
+		":1.a\n5 :gone\n7 :2.b,S=2\n");
 	fixture_write(&f, "cur/1.a:2,", "a\n");
 	fixture_write(&f, "cur/2.b,S=2:2,", "b\n");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
@@ -165,7 +168,8 @@ static void test_uidlist_of_others(void)
 
 	/* It rewrites the file: what we know stays, and what it dropped gets a new UID if the file is there. */
 	fixture_write(&f, "uidlist-2",
-		"3 V1234 N14 G00496d127b02026ba929000083ecc375 Zkeep\n3 W99 Xfuture Pold-uidl O2 :1.a\n12 :3.c\n13 :4.d\n");
+		"3 V1234 N14 G00496d127b02026ba929000083ecc375 Zkeep\n3 W99 Xfuture Pold-uidl O2 "
+		":1.a\n12 :3.c\n13 :4.d\n");
 	fixture_rename(&f, "uidlist-2", "dovecot-uidlist");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "3 12 13 14");
@@ -178,7 +182,8 @@ static void test_unknown_fields_survive(void)
 	struct fixture f;
 
 	fixture_init(&f);
-	fixture_write(&f, "dovecot-uidlist", "3 V1234 N10 Zkeep\n3 W99 Xfuture Pold-uidl O2 :1.a\n");
+	fixture_write(
+		&f, "dovecot-uidlist", "3 V1234 N10 Zkeep\n3 W99 Xfuture Pold-uidl O2 :1.a\n");
 	fixture_write(&f, "cur/1.a:2,", "a\n");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0); /* no GUID: written anew */
 
@@ -205,7 +210,8 @@ static void test_version_1_and_courier(void)
 		CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 		CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "2 6 8");
 		CU_ASSERT_EQUAL(mailbox_uidvalidity(f.mailbox), 777);
-		CHECK(strncmp(fixture_read(&f, "dovecot-uidlist"), "3 V777 N9 G", 11) == 0, "%s", NAMES[i]);
+		CHECK(strncmp(fixture_read(&f, "dovecot-uidlist"), "3 V777 N9 G", 11) == 0, "%s",
+			NAMES[i]);
 		fixture_reopen(&f);
 		CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 		CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "2 6 8");
@@ -239,7 +245,8 @@ static void test_broken_uidlist(void)
 		CHECK(fixture_sync(&f) == 0, "row %zu", i);
 		CHECK(strcmp(fixture_uids(&f), "1") == 0, "row %zu", i);
 		CHECK(mailbox_uidvalidity(f.mailbox) > 1700000000, "row %zu", i);
-		CHECK(f.log_lines == 1 && strstr(f.last_log, "kept as"), "row %zu: %s", i, f.last_log);
+		CHECK(f.log_lines == 1 && strstr(f.last_log, "kept as"), "row %zu: %s", i,
+			f.last_log);
 		CHECK(fixture_count(&f, ".", "dovecot-uidlist.broken-") == 1, "row %zu", i);
 		fixture_done(&f);
 	}
@@ -272,7 +279,8 @@ static void test_unfinished_line(void)
 	struct fixture f;
 
 	fixture_init(&f);
-	fixture_write(&f, "dovecot-uidlist", "3 V1234 N1 G00496d127b02026ba929000083ecc375\n3 :1.a\n4 :2.");
+	fixture_write(&f, "dovecot-uidlist",
+		"3 V1234 N1 G00496d127b02026ba929000083ecc375\n3 :1.a\n4 :2.");
 	fixture_write(&f, "cur/1.a:2,", "a\n");
 	fixture_write(&f, "cur/2.b:2,", "b\n");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
@@ -286,7 +294,8 @@ static void test_two_uids_for_one_file(void)
 	struct fixture f;
 
 	fixture_init(&f);
-	fixture_write(&f, "dovecot-uidlist", "3 V1234 N1 G00496d127b02026ba929000083ecc375\n3 :1.a\n4 :2.b\n9 :1.a\n");
+	fixture_write(&f, "dovecot-uidlist",
+		"3 V1234 N1 G00496d127b02026ba929000083ecc375\n3 :1.a\n4 :2.b\n9 :1.a\n");
 	fixture_write(&f, "cur/1.a:2,", "a\n");
 	fixture_write(&f, "cur/2.b:2,", "b\n");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
@@ -442,7 +451,10 @@ static void test_cur_without_permission(void)
 		if (getuid() == 0 && setuid(65534) < 0)
 			_exit(1);
 		f.log_lines = 0;
-		_exit(fixture_sync(&f) == -EACCES && f.log_lines == 1 && mailbox_messages(f.mailbox, &messages) == 1 ? 0 : 3);
+		_exit(fixture_sync(&f) == -EACCES && f.log_lines == 1 &&
+					mailbox_messages(f.mailbox, &messages) == 1
+				? 0
+				: 3);
 	}
 	waitpid(pid, &status, 0);
 	CU_ASSERT_EQUAL(status, 0);
@@ -519,7 +531,8 @@ static void test_uids_run_out(void)
 	struct fixture f;
 
 	fixture_init(&f);
-	fixture_write(&f, "dovecot-uidlist", "3 V1234 N4294967294 G00496d127b02026ba929000083ecc375\n3 :1.a\n");
+	fixture_write(&f, "dovecot-uidlist",
+		"3 V1234 N4294967294 G00496d127b02026ba929000083ecc375\n3 :1.a\n");
 	fixture_write(&f, "cur/1.a:2,", "a\n");
 	fixture_write(&f, "cur/2.b:2,", "b\n");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
@@ -591,8 +604,10 @@ static void test_renaming_storm(void)
 	if (pid == 0) {
 		for (int round = 0;; round++) {
 			for (int i = 0; i < FILES; i++) {
-				snprintf(from, sizeof from, "%s/cur/%d.a:2,%s", f.path, i, round % 2 ? "S" : "");
-				snprintf(to, sizeof to, "%s/cur/%d.a:2,%s", f.path, i, round % 2 ? "" : "S");
+				snprintf(from, sizeof from, "%s/cur/%d.a:2,%s", f.path, i,
+					round % 2 ? "S" : "");
+				snprintf(to, sizeof to, "%s/cur/%d.a:2,%s", f.path, i,
+					round % 2 ? "" : "S");
 				rename(from, to);
 			}
 		}
@@ -628,7 +643,8 @@ static void work_until_killed(struct fixture *f, unsigned seed)
 		int number = mailbox_find_keyword(f->mailbox, slice_str(name), true, &work);
 
 		if (number >= 0)
-			(void)!fixture_store(f, msg_uid, rand_r(&seed) % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_SEEN,
+			(void)!fixture_store(f, msg_uid,
+				rand_r(&seed) % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_SEEN,
 				(uint64_t)1 << number);
 		if (rand_r(&seed) % 20 == 0) {
 			fixture_close(f);
@@ -678,8 +694,10 @@ static void test_killed(void)
 
 			CU_ASSERT_FATAL(msg_uid <= ROUNDS * 2);
 			if (content[msg_uid][0] == '\0')
-				snprintf(content[msg_uid], sizeof content[msg_uid], "message %u\n", round);
-			CHECK(fixture_is(&f, msg_uid, content[msg_uid]), "round %u, UID %u", round, msg_uid);
+				snprintf(content[msg_uid], sizeof content[msg_uid], "message %u\n",
+					round);
+			CHECK(fixture_is(&f, msg_uid, content[msg_uid]), "round %u, UID %u", round,
+				msg_uid);
 		}
 	}
 	CU_ASSERT_EQUAL(fixture_count(&f, ".", "dovecot-uidlist.broken"), 0);

@@ -38,9 +38,12 @@ static void test_headers(void)
 	for (size_t i = 0; i < sizeof HEADERS / sizeof *HEADERS; i++) {
 		struct uidlist_header header = { 0 };
 
-		CHECK(uidlist_parse_header(slice_str(HEADERS[i].line), &header) == HEADERS[i].ok, "row %zu", i);
-		CHECK(header.version == HEADERS[i].want.version && header.uidvalidity == HEADERS[i].want.uidvalidity &&
-				header.uidnext == HEADERS[i].want.uidnext && strcmp(header.guid, HEADERS[i].want.guid) == 0 &&
+		CHECK(uidlist_parse_header(slice_str(HEADERS[i].line), &header) == HEADERS[i].ok,
+			"row %zu", i);
+		CHECK(header.version == HEADERS[i].want.version &&
+				header.uidvalidity == HEADERS[i].want.uidvalidity &&
+				header.uidnext == HEADERS[i].want.uidnext &&
+				strcmp(header.guid, HEADERS[i].want.guid) == 0 &&
 				strcmp(header.others, HEADERS[i].want.others) == 0,
 			"row %zu", i);
 	}
@@ -84,10 +87,14 @@ static void test_records(void)
 	for (size_t i = 0; i < sizeof RECORDS / sizeof *RECORDS; i++) {
 		struct uidlist_record record = { 0 };
 
-		CHECK(uidlist_parse_record(RECORDS[i].version, slice_str(RECORDS[i].line), &record) == RECORDS[i].ok, "row %zu", i);
-		CHECK(record.msg_uid == RECORDS[i].msg_uid && slice_equal(record.fields, slice_str(RECORDS[i].fields)) &&
+		CHECK(uidlist_parse_record(RECORDS[i].version, slice_str(RECORDS[i].line),
+			      &record) == RECORDS[i].ok,
+			"row %zu", i);
+		CHECK(record.msg_uid == RECORDS[i].msg_uid &&
+				slice_equal(record.fields, slice_str(RECORDS[i].fields)) &&
 				slice_equal(record.base, slice_str(RECORDS[i].base)),
-			"row %zu: \"%.*s\" \"%.*s\"", i, SLICE_FMT(record.fields), SLICE_FMT(record.base));
+			"row %zu: \"%.*s\" \"%.*s\"", i, SLICE_FMT(record.fields),
+			SLICE_FMT(record.base));
 	}
 }
 
@@ -115,7 +122,8 @@ static void test_format(void)
 	CU_ASSERT_EQUAL(uidlist_format_header(&header, &out), 0);
 	CU_ASSERT_EQUAL(uidlist_format_record(&record, &out), 0);
 	CU_ASSERT_EQUAL(uidlist_format_record(&plain, &out), 0);
-	CU_ASSERT(slice_equal(buf_slice(&out), SLICE("3 V5 N7 G" GUID " P%f Zzz\n17 W12 O5 :1.a,S=5\n18 :1.b\n")));
+	CU_ASSERT(slice_equal(buf_slice(&out),
+		SLICE("3 V5 N7 G" GUID " P%f Zzz\n17 W12 O5 :1.a,S=5\n18 :1.b\n")));
 
 	_cleanup_buf_ struct buf small = BUF(8);
 

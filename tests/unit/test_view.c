@@ -30,7 +30,8 @@ static const char *changes_of(struct view *view, bool may_expunge)
 	view_sync(view, may_expunge, &c);
 	text[0] = '\0';
 	for (size_t i = 0; i < c.n_expunged; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at, "-%u(%u) ", c.expunged_seqnums[i], c.expunged_uids[i]);
+		at += (size_t)snprintf(text + at, sizeof text - at, "-%u(%u) ",
+			c.expunged_seqnums[i], c.expunged_uids[i]);
 	if (c.exists_changed)
 		at += (size_t)snprintf(text + at, sizeof text - at, "E%u ", view_exists(view));
 	for (size_t i = 0; i < c.n_flags; i++)
@@ -81,7 +82,8 @@ static void test_changes(void)
 	CU_ASSERT_EQUAL(fixture_store(&f, 2, FLAGS_ADD, FLAG_SEEN, 0), 0);
 	CU_ASSERT_EQUAL(fixture_store(&f, 4, FLAGS_ADD, FLAG_SEEN, 0), 0);
 	CU_ASSERT_EQUAL(fixture_store(&f, 2, FLAGS_ADD, FLAG_FLAGGED, 0), 0);
-	CU_ASSERT_EQUAL(fixture_store(&f, 7, FLAGS_ADD, FLAG_FLAGGED, 0), 0); /* new to both: no FETCH */
+	CU_ASSERT_EQUAL(
+		fixture_store(&f, 7, FLAGS_ADD, FLAG_FLAGGED, 0), 0); /* new to both: no FETCH */
 	CU_ASSERT_EQUAL(fixture_expunge(&f, 1), 0);
 	CU_ASSERT_EQUAL(fixture_expunge(&f, 3), 0);
 
@@ -157,7 +159,8 @@ static void test_log_overflows(void)
 
 	CU_ASSERT_EQUAL(fixture_store(&f, 4, FLAGS_ADD, FLAG_SEEN, 0), 0);
 	for (int i = 0; i < 1500; i++)
-		CU_ASSERT_EQUAL_FATAL(fixture_store(&f, 2, i % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_DELETED, 0), 0);
+		CU_ASSERT_EQUAL_FATAL(
+			fixture_store(&f, 2, i % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_DELETED, 0), 0);
 	CU_ASSERT_EQUAL(fixture_store(&f, 5, FLAGS_ADD, FLAG_SEEN, 0), 0);
 	view_flags_told(a, 5);
 	CU_ASSERT_STRING_EQUAL(changes_of(a, true), "F2 F4");
@@ -252,7 +255,10 @@ static void test_random(void)
 		case 1:
 		case 2:
 			if (n > 0)
-				CU_ASSERT_EQUAL(fixture_expunge(&f, messages[(size_t)rand_r(&seed) % n].msg_uid), 0);
+				CU_ASSERT_EQUAL(
+					fixture_expunge(
+						&f, messages[(size_t)rand_r(&seed) % n].msg_uid),
+					0);
 			break;
 		default:
 			break;
