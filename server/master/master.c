@@ -61,7 +61,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *watcher, int events)
 	pools_tick(m, now_usec);
 	logins_tick(m, now_usec);
 	supply_tick(m, now_usec);
-	notify_status(m);
+	notify_tick(m);
 	if (now_usec - m->pinged_usec >= notify_period_usec(&m->notify)) {
 		m->pinged_usec = now_usec;
 		if (pools_ping(m, now_usec))
@@ -264,6 +264,7 @@ static void master_free(struct master *m)
 	listeners_done(&m->listeners);
 	tickets_done(&m->tickets);
 	logger_done(&m->logger);
+	notify_done(&m->notify);
 	cleanup_close(&m->status_fd);
 	free(m->status.own);
 	ev_loop_destroy(m->loop);

@@ -128,7 +128,6 @@ static void end(struct master *m, bool ok)
 		become(m, RELOAD_NONE, 0);
 	if (counts)
 		notify_ready(m);
-	notify_status(m);
 	master_touch(m);
 }
 
@@ -305,7 +304,7 @@ void reload_begin(struct master *m, enum reload_reason reason)
 	forget_problems(r);
 	if (reason == RELOAD_ASKED) {
 		log_line(master_log(m), LOG_PRIORITY_NOTICE, "reading %s", m->conf_path);
-		notify_reloading();
+		notify_reloading(&m->notify);
 	}
 	if (!load(m)) {
 		fail(m);

@@ -73,7 +73,7 @@ void stop_begin(struct master *m, int exit_status)
 {
 	if (m->stop.state == STOP_NOT) {
 		log_line(master_log(m), LOG_PRIORITY_NOTICE, "stopping");
-		notify_stopping();
+		notify_stopping(&m->notify);
 		m->stop.exit_status = exit_status;
 		listeners_done(&m->listeners);
 		stop_all(m);

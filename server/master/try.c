@@ -348,11 +348,13 @@ static void print_guide(void *arg)
 	const char *d = t->directory;
 
 	printf("\nThe server is up. Set a mail program to:\n\n"
-	       "    IMAP    host 127.0.0.1   port %u   security SSL/TLS    (or port %u with STARTTLS)\n"
-	       "    POP3    host 127.0.0.1   port %u   security SSL/TLS    (or port %u with STARTTLS)\n",
+	       "    IMAP    host 127.0.0.1   port %-5u   security SSL/TLS\n"
+	       "       or   host 127.0.0.1   port %-5u   security STARTTLS\n"
+	       "    POP3    host 127.0.0.1   port %-5u   security SSL/TLS\n"
+	       "       or   host 127.0.0.1   port %-5u   security STARTTLS\n",
 		t->ports[SERVICE_IMAPS], t->ports[SERVICE_IMAP], t->ports[SERVICE_POP3S], t->ports[SERVICE_POP3]);
 	for (size_t u = 0; u < USERS; u++)
-		printf("    user    %-10s  password %s\n", user_names[u], t->passwords[u]);
+		printf("    user    %-16s password %s\n", user_names[u], t->passwords[u]);
 	printf("\nLet it trust this CA certificate (of this server alone; its key was thrown away):\n\n"
 	       "    %s/tls/ca.pem\n\n"
 	       "or try the command line:\n\n"

@@ -661,6 +661,25 @@ def test_systemd():
         server.process.wait(10)
 
 
+def test_systemd_that_does_not_read():
+    with Server() as server:
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(server.dir + "/notify")
+        server.start(env={"NOTIFY_SOCKET": server.dir + "/notify"})
+        for i in range(20):
+            equal(server.ask("reload")[0][0], "M")
+        check(server.can_log_in(), "nobody waits for it")
+        notify.setblocking(False)
+        seen = b""
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            try:
+                seen = notify.recv(4096) if not seen.startswith(b"READY") else seen + notify.recv(4096)
+            except BlockingIOError:
+                time.sleep(0.1)
+        check(b"READY=1" in seen, "the last word is that it is ready: %s" % seen)
+
+
 def test_socket_activation():
     if not shutil.which("systemd-socket-activate"):
         return
