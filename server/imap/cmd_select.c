@@ -49,7 +49,6 @@ static void tell_mailbox(struct imap *imap)
 	struct writer *w = &imap->out;
 	uint32_t unseen = first_unseen(imap);
 
-	imap->uidvalidity = mailbox_uidvalidity(imap->mailbox);
 	imap->keywords_told = flags_keywords(imap->mailbox);
 	write_raw(w, SLICE("* FLAGS "));
 	flags_write_all(w, imap->mailbox, false);
@@ -63,7 +62,7 @@ static void tell_mailbox(struct imap *imap)
 	if (unseen > 0)
 		write_format(w, "* OK [UNSEEN %u] First unseen message\r\n", unseen);
 	write_format(w, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] Next UID\r\n",
-		imap->uidvalidity, mailbox_uidnext(imap->mailbox));
+		mailbox_uidvalidity(imap->mailbox), mailbox_uidnext(imap->mailbox));
 }
 
 static enum run select_mailbox(struct imap *imap, bool read_write)

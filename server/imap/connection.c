@@ -61,6 +61,10 @@ enum run imap_failed(struct imap *imap, int error)
 {
 	size_t i = 0;
 
+	if (error == -ESTALE && imap->state == IMAP_SELECTED) {
+		write_raw(&imap->out, SLICE("* BYE [UNAVAILABLE] The mailbox was made anew; connect again\r\n"));
+		return imap_close(imap, CLOSE_MAILBOX_FAULT);
+	}
 	while (failures[i].error != 0 && failures[i].error != -error)
 		i++;
 	return imap_no(imap, failures[i].code, failures[i].text);

@@ -51,7 +51,6 @@ struct imap {
 	struct mailbox *mailbox;
 	struct view *view;
 	bool read_write;
-	uint32_t uidvalidity;    /* as told */
 	unsigned keywords_told;  /* how many of the mailbox's keywords the client knows */
 	struct message_file file;
 	struct updates updates;
@@ -72,7 +71,11 @@ enum run imap_ok(struct imap *imap, const char *code, const char *text);
 enum run imap_no(struct imap *imap, const char *code, const char *text);
 enum run imap_bad(struct imap *imap, const char *text);
 
-/* Complete the command with what a negative errno means to a client: NO, with a response code of RFC 5530. */
+/*
+ * Complete the command with what a negative errno means to a client: NO, with a response code of RFC 5530. With -ESTALE
+ * while a mailbox is selected, its UIDs mean nothing any more: the connection ends (RFC 9051 section 2.3.1.1).
+ * Returns RUN_DONE or RUN_CLOSE.
+ */
 enum run imap_failed(struct imap *imap, int error);
 
 /* End the connection for that reason. Returns RUN_CLOSE. */

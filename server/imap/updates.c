@@ -18,10 +18,8 @@ static enum run take_changes(struct imap *imap, struct updates *u)
 
 	if (r == -EINPROGRESS)
 		return RUN_STEP;
-	if (mailbox_uidvalidity(imap->mailbox) != imap->uidvalidity) { /* RFC 9051 section 2.3.1.1: not while it is selected */
-		write_raw(&imap->out, SLICE("* BYE [UNAVAILABLE] The mailbox was made anew; connect again\r\n"));
-		return imap_close(imap, CLOSE_MAILBOX_FAULT);
-	}
+	if (r == -ESTALE)
+		return imap_failed(imap, r);
 	u->locked_usec = r == -EAGAIN ? imap->work.retry_usec : 0;
 	view_sync(imap->view, u->may_expunge, &u->changes);
 	u->stage = UPDATES_EXPUNGED;

@@ -15,6 +15,7 @@
  *   ! remove N             another program removes it
  *   ! truncate N BYTES     another program cuts it short
  *   ! lock, ! unlock       another program holds the uidlist's lock
+ *   ! uidvalidity N        another program makes the uidlist anew
  *   ! wait SECONDS         time passes
  *   ! drain BYTES          from now on output is taken in such pieces only
  *   ! hold                 from now on no output is taken, until ! drain
@@ -387,6 +388,16 @@ static void direct_unlock(struct play *p, char *argument)
 	CU_ASSERT(unlink(path) == 0);
 }
 
+static void direct_uidvalidity(struct play *p, char *argument)
+{
+	_cleanup_buf_ struct buf text = BUF(100);
+	char path[100];
+
+	snprintf(path, sizeof path, "%s/dovecot-uidlist", p->maildir);
+	CU_ASSERT(unlink(path) == 0 && buf_addf(&text, "3 V%s N1 G0123456789abcdef0123456789abcdef\n", argument) == 0);
+	write_file(path, buf_slice(&text));
+}
+
 static void direct_wait(struct play *p, char *argument)
 {
 	p->now_usec += (uint64_t)atoi(argument) * 1000000;
@@ -456,6 +467,7 @@ static const struct {
 	{ "truncate", direct_truncate },
 	{ "lock", direct_lock },
 	{ "unlock", direct_unlock },
+	{ "uidvalidity", direct_uidvalidity },
 	{ "wait", direct_wait },
 	{ "drain", direct_drain },
 	{ "repeat", direct_repeat },
