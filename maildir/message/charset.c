@@ -253,9 +253,9 @@ static int feed_known(struct charset_decoder *d, struct slice in, struct buf *ou
 }
 
 /* Make the guess by what was gathered, and convert that. */
-static int decide(struct charset_decoder *d, struct buf *out)
+static int decide(struct charset_decoder *d, bool more_follows, struct buf *out)
 {
-	use_charset(d, charset_find(charset_guess(buf_slice(&d->undecided))));
+	use_charset(d, charset_find(charset_guess(buf_slice(&d->undecided), more_follows)));
 
 	int r = feed_known(d, buf_slice(&d->undecided), out);
 
@@ -285,7 +285,7 @@ static int feed_guess(struct charset_decoder *d, struct slice in, struct buf *ou
 	must(buf_add(&d->undecided, more) == 0);
 	if (buf_room(&d->undecided) > 0)
 		return 0;
-	r = decide(d, out);
+	r = decide(d, true, out);
 	return r < 0 ? r : feed_known(d, slice_tail(in, more.n), out);
 }
 
@@ -310,7 +310,7 @@ static int flush_iconv(struct charset_decoder *d, struct buf *out)
 
 int charset_decoder_finish(struct charset_decoder *decoder, struct buf *out)
 {
-	int r = decoder->undecided.n > 0 ? decide(decoder, out) : 0;
+	int r = decoder->undecided.n > 0 ? decide(decoder, false, out) : 0;
 
 	if (r == 0)
 		r = flush_iconv(decoder, out);

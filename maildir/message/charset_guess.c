@@ -29,7 +29,7 @@ int utf8_character(struct slice s)
 	return n;
 }
 
-static bool is_utf8(struct slice s)
+static bool is_utf8(struct slice s, bool may_be_cut)
 {
 	while (s.n > 0) {
 		int n = utf8_character(s);
@@ -37,7 +37,7 @@ static bool is_utf8(struct slice s)
 		if (n < 0)
 			return false;
 		if (n == 0)
-			return true;
+			return may_be_cut;
 		s = slice_tail(s, (size_t)n);
 	}
 	return true;
@@ -113,11 +113,11 @@ static bool has_iso_2022_jp_escape(struct slice s)
 	return false;
 }
 
-struct slice charset_guess(struct slice bytes)
+struct slice charset_guess(struct slice bytes, bool may_be_cut)
 {
 	if (has_iso_2022_jp_escape(bytes))
 		return SLICE("ISO-2022-JP");
-	if (is_utf8(bytes))
+	if (is_utf8(bytes, may_be_cut))
 		return SLICE("UTF-8");
 	if (is_likely(like_euc_jp(bytes)))
 		return SLICE("EUC-JP");
