@@ -50,6 +50,7 @@ struct mailbox {
 	char *name;
 	int dir_fd, cur_fd, new_fd;
 	int cur_watch, new_watch; /* inotify; -1 */
+	bool watched;             /* every change of cur/ by others becomes an event */
 
 	struct list list;
 	struct uidlist_state uidlist;

@@ -26,7 +26,8 @@
  *  2. A file is never renamed onto another (dirs_rename()); a message is never removed here.
  *  3. A message leaves the list only if a whole scan missed its file while the directory did not change, or two did.
  *  4. Stamps are taken before a directory is read. A stamp younger than two seconds may stand for two states: new/
- *     is then simply read again the next time, cur/ once more when the stamp is older.
+ *     is then simply read again the next time, cur/ once more when the stamp is older; not where a watch would
+ *     have told (watch.c).
  *
  * Odd things among the messages
  *   a file in new/ and in cur/, one inode        the one in new/ is unlinked
@@ -141,9 +142,9 @@ static int look(struct mailbox *mailbox, uint64_t now_usec)
 		r = dirs_stamp_fd(mailbox->new_fd, &new);
 	if (r < 0)
 		return r;
-	sync->scan_cur = !mailbox->synced || mailbox->must_scan ||
-			 !stamp_equal(&cur, &mailbox->cur_stamp) ||
-			 (mailbox->cur_young && !stamp_is_young(&cur, now_usec));
+	sync->scan_cur =
+		!mailbox->synced || mailbox->must_scan || !stamp_equal(&cur, &mailbox->cur_stamp) ||
+		(mailbox->cur_young && !mailbox->watched && !stamp_is_young(&cur, now_usec));
 	return sync->scan_cur || !stamp_equal(&new, &mailbox->new_stamp) ||
 	       stamp_is_young(&new, now_usec) || uidlist_changed(mailbox) ||
 	       keyword_files_changed(mailbox);

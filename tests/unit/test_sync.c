@@ -570,6 +570,7 @@ static void test_watch(void)
 
 	CU_ASSERT_FATAL(fd >= 0);
 	CU_ASSERT_EQUAL(store_watch(f.store), fd);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 	fixture_write(&f, "cur/1.a:2,", "a\n");
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 	store_watch_drain(f.store);
@@ -582,6 +583,20 @@ static void test_watch(void)
 	store_watch_drain(f.store);
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 	CU_ASSERT_EQUAL(fixture_flags(&f, 1), FLAG_FLAGGED | FLAG_SEEN);
+
+	/* A change of our own costs no look at cur/, then or later; what another program does meanwhile is seen. */
+	CU_ASSERT_EQUAL(fixture_store(&f, 1, FLAGS_REMOVE, FLAG_SEEN, 0), 0);
+	store_watch_drain(f.store);
+
+	struct work work = { .now_usec = clock_realtime_usec() + 60 * USEC_PER_SEC, .budget = 1000 };
+
+	CU_ASSERT_EQUAL(mailbox_sync(f.mailbox, &work), 0);
+	CU_ASSERT_EQUAL(work.budget, 1000);
+	CU_ASSERT_EQUAL(fixture_store(&f, 1, FLAGS_ADD, FLAG_SEEN, 0), 0);
+	fixture_rename(&f, "cur/1.a:2,FS", "cur/1.a:2,T");
+	store_watch_drain(f.store);
+	CU_ASSERT_EQUAL(mailbox_sync(f.mailbox, &work), 0);
+	CU_ASSERT_EQUAL(fixture_flags(&f, 1), FLAG_DELETED);
 	fixture_done(&f);
 }
 
