@@ -8,7 +8,8 @@
  */
 struct slice imap_capability_text(void)
 {
-	return SLICE("IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN UIDPLUS ESEARCH WITHIN");
+	return SLICE("IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN UIDPLUS "
+		     "ESEARCH WITHIN");
 }
 
 enum run cmd_capability(struct imap *imap)

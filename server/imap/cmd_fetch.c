@@ -9,13 +9,13 @@
 struct fetch_progress {
 	struct seq_ranges seqnums;
 	size_t range;
-	uint32_t seqnum;      /* the next one; 0: at the start of the range */
-	unsigned needs;       /* enum fetch_need */
-	bool prepared;        /* the message: fetch_write() may go on */
+	uint32_t seqnum; /* the next one; 0: at the start of the range */
+	unsigned needs;  /* enum fetch_need */
+	bool prepared;   /* the message: fetch_write() may go on */
 	struct fetch_write write;
-	size_t seen_done;     /* mailbox_store_flags()'s cursor */
-	bool expunged;        /* messages were gone */
-	bool failed;          /* messages could not be read */
+	size_t seen_done; /* mailbox_store_flags()'s cursor */
+	bool expunged;    /* messages were gone */
+	bool failed;      /* messages could not be read */
 };
 
 void end_fetch(struct imap *imap)
@@ -92,12 +92,15 @@ static int find_out(struct imap *imap, struct fetch_progress *p)
 static int set_seen(struct imap *imap, struct fetch_progress *p)
 {
 	const struct message *message = view_message(imap->view, p->seqnum);
-	const struct flags_change change = { .operation = FLAGS_ADD, .flags = FLAG_SEEN, .unchangedsince = UINT64_MAX };
+	const struct flags_change change = {
+		.operation = FLAGS_ADD, .flags = FLAG_SEEN, .unchangedsince = UINT64_MAX
+	};
 
 	if (!message || (message->flags & FLAG_SEEN))
 		return 0;
 
-	int r = mailbox_store_flags(imap->mailbox, &p->write.msg_uid, 1, &p->seen_done, &change, NULL, &imap->work);
+	int r = mailbox_store_flags(
+		imap->mailbox, &p->write.msg_uid, 1, &p->seen_done, &change, NULL, &imap->work);
 
 	if (r == -EINPROGRESS || r == -EAGAIN)
 		return r;
@@ -115,8 +118,9 @@ static void pass_over(struct imap *imap, struct fetch_progress *p, int error)
 		return;
 	}
 	p->failed = true;
-	log_line(imap->settings.log, LOG_PRIORITY_WARNING, "%s: %.*s: message with UID %u cannot be read: %s",
-		imap->settings.user, SLICE_FMT(name), p->write.msg_uid, strerror(-error));
+	log_line(imap->settings.log, LOG_PRIORITY_WARNING,
+		"%s: %.*s: message with UID %u cannot be read: %s", imap->settings.user,
+		SLICE_FMT(name), p->write.msg_uid, strerror(-error));
 }
 
 /* Find out all that the response needs. Returns as cmd_fetch(); *ret_skip: the message is passed over. */
@@ -140,7 +144,8 @@ static enum run prepare(struct imap *imap, struct fetch_progress *p, bool *ret_s
 static enum run finish_fetch(struct imap *imap, const struct fetch_progress *p)
 {
 	if (p->failed)
-		return imap_no(imap, "UNAVAILABLE", "Some of the messages could not be read; see the server's log");
+		return imap_no(imap, "UNAVAILABLE",
+			"Some of the messages could not be read; see the server's log");
 	if (p->expunged)
 		return imap_ok(imap, "EXPUNGEISSUED", "Some of the messages were expunged");
 	return imap_ok(imap, NULL, NULL);

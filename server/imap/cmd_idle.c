@@ -15,7 +15,8 @@ static void begin_idle(struct imap *imap)
 static enum run ended(struct imap *imap, enum frame_event event)
 {
 	imap->engine.idling = false;
-	if (event == FRAME_COMMAND && slice_equal_nocase(buf_slice(&imap->frame.command), SLICE("DONE")))
+	if (event == FRAME_COMMAND &&
+		slice_equal_nocase(buf_slice(&imap->frame.command), SLICE("DONE")))
 		return imap_ok(imap, NULL, NULL);
 	return imap_bad(imap, "Expected DONE");
 }
@@ -56,7 +57,9 @@ enum run cmd_idle(struct imap *imap)
 	if (run != RUN_INPUT || !imap->view)
 		return run;
 
-	uint64_t retry_usec = imap->updates.locked_usec; /* news that wait for a lock: nothing else may wake us for them */
+	uint64_t retry_usec =
+		imap->updates
+			.locked_usec; /* news that wait for a lock: nothing else may wake us for them */
 
 	updates_begin(imap, true); /* the next step begins with a look at the mailbox */
 	if (retry_usec == 0)

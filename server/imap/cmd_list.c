@@ -7,7 +7,8 @@ static char delimiter(const struct imap *imap)
 	return store_hierarchy_separator(imap->settings.store);
 }
 
-static void write_mailbox(struct imap *imap, const char *response, const char *attributes, struct slice name)
+static void write_mailbox(
+	struct imap *imap, const char *response, const char *attributes, struct slice name)
 {
 	char quoted[2] = { delimiter(imap), '\0' };
 
@@ -21,7 +22,8 @@ static struct slice whole_pattern(struct imap *imap)
 {
 	struct list_arguments *a = &imap->command.arguments.list;
 
-	return arena_format(&imap->arena, "%.*s%.*s", SLICE_FMT(a->reference), SLICE_FMT(a->pattern));
+	return arena_format(
+		&imap->arena, "%.*s%.*s", SLICE_FMT(a->reference), SLICE_FMT(a->pattern));
 }
 
 enum run cmd_list(struct imap *imap)

@@ -8,7 +8,8 @@ static const struct {
 	const char *code, *text;
 	const char *inbox_code, *inbox_text;
 } refusals[] = {
-	{ "CREATE", "CANNOT", "Mailboxes cannot be created", "ALREADYEXISTS", "INBOX is always there" },
+	{ "CREATE", "CANNOT", "Mailboxes cannot be created", "ALREADYEXISTS",
+		"INBOX is always there" },
 	{ "DELETE", "NONEXISTENT", "No such mailbox", "CANNOT", "INBOX cannot be deleted" },
 	{ "RENAME", "NONEXISTENT", "No such mailbox", "CANNOT", "INBOX cannot be renamed" },
 	{ "UNSUBSCRIBE", "NONEXISTENT", "No such mailbox", "CANNOT", "INBOX is always subscribed" },
@@ -36,7 +37,8 @@ enum run cmd_refused(struct imap *imap)
 {
 	size_t i = row_of(imap->command.type);
 
-	if (refusals[i].inbox_code && slice_equal(imap->command.arguments.mailbox.name, SLICE("INBOX")))
+	if (refusals[i].inbox_code &&
+		slice_equal(imap->command.arguments.mailbox.name, SLICE("INBOX")))
 		return imap_no(imap, refusals[i].inbox_code, refusals[i].inbox_text);
 	return imap_no(imap, refusals[i].code, refusals[i].text);
 }

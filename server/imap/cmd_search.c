@@ -7,13 +7,13 @@
 
 struct search_progress {
 	struct search search;
-	uint32_t seqnum;          /* the next one */
-	struct seq_ranges found;  /* sequence numbers, or UIDs */
+	uint32_t seqnum;         /* the next one */
+	struct seq_ranges found; /* sequence numbers, or UIDs */
 	bool expunged, failed;
 
 	bool telling;
-	size_t range;             /* of found: the next to tell */
-	uint32_t number;          /* of that range: the next to tell; 0: its first */
+	size_t range;    /* of found: the next to tell */
+	uint32_t number; /* of that range: the next to tell; 0: its first */
 };
 
 void end_search(struct imap *imap)
@@ -64,8 +64,9 @@ static void not_searched(struct imap *imap, struct search_progress *p, int error
 		return;
 	}
 	p->failed = true;
-	log_line(imap->settings.log, LOG_PRIORITY_WARNING, "%s: %.*s: message with UID %u cannot be searched: %s",
-		imap->settings.user, SLICE_FMT(name), view_uid(imap->view, p->seqnum), strerror(-error));
+	log_line(imap->settings.log, LOG_PRIORITY_WARNING,
+		"%s: %.*s: message with UID %u cannot be searched: %s", imap->settings.user,
+		SLICE_FMT(name), view_uid(imap->view, p->seqnum), strerror(-error));
 }
 
 static enum run look(struct imap *imap, struct search_progress *p)
@@ -97,7 +98,8 @@ static enum run tell_numbers(struct imap *imap, struct search_progress *p)
 
 		if (p->number == 0)
 			p->number = range.first;
-		for (; p->number <= range.last; p->number++) { /* a UID is below UINT32_MAX: UIDNEXT is above it */
+		for (; p->number <= range.last;
+			p->number++) { /* a UID is below UINT32_MAX: UIDNEXT is above it */
 			if (imap_output_full(imap))
 				return RUN_OUTPUT;
 			write_raw(&imap->out, SLICE(" "));
@@ -177,6 +179,7 @@ enum run cmd_search(struct imap *imap)
 	if (run != RUN_DONE)
 		return run;
 	if (p->failed)
-		return imap_no(imap, "UNAVAILABLE", "Some of the messages could not be read; see the server's log");
+		return imap_no(imap, "UNAVAILABLE",
+			"Some of the messages could not be read; see the server's log");
 	return imap_ok(imap, p->expunged ? "EXPUNGEISSUED" : NULL, NULL);
 }

@@ -22,11 +22,13 @@ static enum run begin_select(struct imap *imap)
 
 	if (imap->state == IMAP_SELECTED) {
 		imap_deselect(imap);
-		write_raw(&imap->out, SLICE("* OK [CLOSED] The mailbox that was selected is closed\r\n"));
+		write_raw(&imap->out,
+			SLICE("* OK [CLOSED] The mailbox that was selected is closed\r\n"));
 	}
 	imap->command.progress = p;
 
-	int r = mailbox_open(imap->settings.store, imap->command.arguments.mailbox.name, &p->mailbox);
+	int r = mailbox_open(
+		imap->settings.store, imap->command.arguments.mailbox.name, &p->mailbox);
 
 	return r < 0 ? imap_failed(imap, r) : RUN_DONE;
 }
@@ -58,7 +60,8 @@ static void tell_mailbox(struct imap *imap)
 	else
 		write_raw(w, SLICE("()"));
 	write_raw(w, SLICE("] These stay\r\n"));
-	write_format(w, "* %u EXISTS\r\n* %u RECENT\r\n", view_exists(imap->view), view_recent(imap->view));
+	write_format(w, "* %u EXISTS\r\n* %u RECENT\r\n", view_exists(imap->view),
+		view_recent(imap->view));
 	if (unseen > 0)
 		write_format(w, "* OK [UNSEEN %u] First unseen message\r\n", unseen);
 	write_format(w, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] Next UID\r\n",
@@ -110,7 +113,8 @@ enum run cmd_close(struct imap *imap)
 		if (run != RUN_DONE)
 			return run;
 	}
-	imap_deselect(imap); /* also when not all could be removed: CLOSE has no NO (RFC 9051 section 6.4.1) */
+	imap_deselect(
+		imap); /* also when not all could be removed: CLOSE has no NO (RFC 9051 section 6.4.1) */
 	return imap_ok(imap, NULL, NULL);
 }
 

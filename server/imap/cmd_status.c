@@ -85,7 +85,8 @@ enum run cmd_status(struct imap *imap)
 
 	if (!p) {
 		p = imap->command.progress = arena_alloc(&imap->arena, sizeof *p);
-		r = mailbox_open(imap->settings.store, imap->command.arguments.status.name, &p->mailbox);
+		r = mailbox_open(
+			imap->settings.store, imap->command.arguments.status.name, &p->mailbox);
 		if (r < 0)
 			return imap_failed(imap, r);
 	}

@@ -10,8 +10,8 @@ struct store_progress {
 	enum store_stage stage;
 	struct seq_ranges seqnums;
 	struct flags_change change;
-	size_t keyword;          /* the next one to find */
-	const uint32_t *uids;    /* of messages that are still there */
+	size_t keyword;       /* the next one to find */
+	const uint32_t *uids; /* of messages that are still there */
 	size_t n, done, told;
 };
 
@@ -20,7 +20,8 @@ static struct store_progress *begin_store(struct imap *imap)
 	const struct store_arguments *a = &imap->command.arguments.store;
 	struct seq_ranges seqnums;
 
-	if (imap_seqnums(imap, a->set, imap->command.type->flags & COMMAND_BY_UID, &seqnums) != PARSE_OK) {
+	if (imap_seqnums(imap, a->set, imap->command.type->flags & COMMAND_BY_UID, &seqnums) !=
+		PARSE_OK) {
 		(void)imap_bad(imap, "No such sequence number");
 		return NULL;
 	}
@@ -29,7 +30,9 @@ static struct store_progress *begin_store(struct imap *imap)
 
 	*p = (struct store_progress){
 		.seqnums = seqnums,
-		.change = { .operation = a->operation, .flags = a->flags, .unchangedsince = UINT64_MAX },
+		.change = { .operation = a->operation,
+			.flags = a->flags,
+			.unchangedsince = UINT64_MAX },
 	};
 	imap->command.progress = p;
 	updates_begin(imap, false); /* sequence numbers of the set must keep their meaning */
@@ -43,7 +46,8 @@ static int find_keywords(struct imap *imap, struct store_progress *p)
 	bool create = a->operation != FLAGS_REMOVE && p->n > 0;
 
 	for (; p->keyword < a->keywords_n; p->keyword++) {
-		int r = mailbox_find_keyword(imap->mailbox, a->keywords[p->keyword], create, &imap->work);
+		int r = mailbox_find_keyword(
+			imap->mailbox, a->keywords[p->keyword], create, &imap->work);
 
 		if (r >= 0)
 			p->change.keywords |= UINT64_C(1) << r;
@@ -55,7 +59,8 @@ static int find_keywords(struct imap *imap, struct store_progress *p)
 
 static int change_flags(struct imap *imap, struct store_progress *p)
 {
-	return mailbox_store_flags(imap->mailbox, p->uids, p->n, &p->done, &p->change, NULL, &imap->work);
+	return mailbox_store_flags(
+		imap->mailbox, p->uids, p->n, &p->done, &p->change, NULL, &imap->work);
 }
 
 /* The new flags of every message of the set, or (.SILENT) nothing but the note that the client knows them. */

@@ -14,7 +14,8 @@
 
 /* From typed grammar to the table's one form. */
 #define PARSE_INTO(function, member)                                                               \
-	static enum parse parse_##function(struct slice *in, struct grammar *g, union arguments *ret_arguments) \
+	static enum parse parse_##function(                                                        \
+		struct slice *in, struct grammar *g, union arguments *ret_arguments)               \
 	{                                                                                          \
 		return grammar_##function(in, g, &ret_arguments->member);                          \
 	}
@@ -29,13 +30,15 @@ PARSE_INTO(enable, enable)
 PARSE_INTO(set, set)
 PARSE_INTO(copy, set)
 
-static enum parse parse_nothing(struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
+static enum parse parse_nothing(
+	struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
 {
 	(void)ret_arguments;
 	return grammar_nothing(in, grammar);
 }
 
-static enum parse parse_id(struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
+static enum parse parse_id(
+	struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
 {
 	(void)ret_arguments;
 	return grammar_id(in, grammar);
@@ -81,7 +84,8 @@ static const struct command_type commands[] = {
 	{ "CLOSE", SELECTED, NO_SYNC, parse_nothing, cmd_close, NULL, "9051 6.4.1" },
 	{ "UNSELECT", SELECTED, NO_SYNC, parse_nothing, cmd_unselect, NULL, "9051 6.4.2" },
 	{ "EXPUNGE", SELECTED, READ_WRITE, parse_nothing, cmd_expunge, NULL, "9051 6.4.3" },
-	{ "UID EXPUNGE", SELECTED, BY_UID | READ_WRITE, parse_set, cmd_uid_expunge, NULL, "9051 6.4.9" },
+	{ "UID EXPUNGE", SELECTED, BY_UID | READ_WRITE, parse_set, cmd_uid_expunge, NULL,
+		"9051 6.4.9" },
 	{ "SEARCH", SELECTED, NO_EXPUNGE, parse_search, cmd_search, end_search, "9051 6.4.4" },
 	{ "UID SEARCH", SELECTED, BY_UID, parse_search, cmd_search, end_search, "9051 6.4.9" },
 	{ "FETCH", SELECTED, NO_EXPUNGE, parse_fetch, cmd_fetch, end_fetch, "9051 6.4.5" },

@@ -10,7 +10,13 @@
 struct imap;
 
 /* RFC 9051 section 3. The first one belongs to the front: an engine never is in it. */
-enum imap_state { IMAP_NOT_AUTHENTICATED, IMAP_AUTHENTICATED, IMAP_SELECTED, IMAP_LOGOUT, IMAP_STATE_COUNT };
+enum imap_state {
+	IMAP_NOT_AUTHENTICATED,
+	IMAP_AUTHENTICATED,
+	IMAP_SELECTED,
+	IMAP_LOGOUT,
+	IMAP_STATE_COUNT
+};
 
 /* What a step of a command came to. */
 enum run {
@@ -23,10 +29,10 @@ enum run {
 };
 
 enum command_flag {
-	COMMAND_BY_UID = 1 << 0,      /* the UID form */
-	COMMAND_NO_EXPUNGE = 1 << 1,  /* EXPUNGE may not be told with it (RFC 9051 section 7.5.1) */
-	COMMAND_READ_WRITE = 1 << 2,  /* needs a mailbox that was SELECTed, not EXAMINEd */
-	COMMAND_NO_SYNC = 1 << 3,     /* ends without looking for changes of the mailbox */
+	COMMAND_BY_UID = 1 << 0,     /* the UID form */
+	COMMAND_NO_EXPUNGE = 1 << 1, /* EXPUNGE may not be told with it (RFC 9051 section 7.5.1) */
+	COMMAND_READ_WRITE = 1 << 2, /* needs a mailbox that was SELECTed, not EXAMINEd */
+	COMMAND_NO_SYNC = 1 << 3,    /* ends without looking for changes of the mailbox */
 };
 
 /* What parse made of the arguments; the member is the command family's. */
@@ -42,12 +48,15 @@ union arguments {
 };
 
 struct command_type {
-	const char *name;  /* with "UID " before it for the UID form */
-	unsigned states;   /* bits: 1 << enum imap_state */
-	unsigned flags;    /* enum command_flag */
-	enum parse (*parse)(struct slice *in, struct grammar *grammar, union arguments *ret_arguments);
-	enum run (*run)(struct imap *imap); /* called again and again until it is no longer waiting */
-	void (*end)(struct imap *imap);     /* frees what the arena does not; also called when the connection ends. Or NULL */
+	const char *name; /* with "UID " before it for the UID form */
+	unsigned states;  /* bits: 1 << enum imap_state */
+	unsigned flags;   /* enum command_flag */
+	enum parse (*parse)(
+		struct slice *in, struct grammar *grammar, union arguments *ret_arguments);
+	enum run (*run)(
+		struct imap *imap); /* called again and again until it is no longer waiting */
+	void (*end)(struct
+		imap *imap); /* frees what the arena does not; also called when the connection ends. Or NULL */
 	const char *rfc;
 };
 

@@ -18,7 +18,8 @@ void imap_set_state(struct imap *imap, enum imap_state state)
 	imap->state = state;
 }
 
-static enum run complete(struct imap *imap, enum completion completion, const char *code, const char *text)
+static enum run complete(
+	struct imap *imap, enum completion completion, const char *code, const char *text)
 {
 	imap->command.completion = completion;
 	imap->command.code = code;
@@ -62,7 +63,8 @@ enum run imap_failed(struct imap *imap, int error)
 	size_t i = 0;
 
 	if (error == -ESTALE && imap->state == IMAP_SELECTED) {
-		write_raw(&imap->out, SLICE("* BYE [UNAVAILABLE] The mailbox was made anew; connect again\r\n"));
+		write_raw(&imap->out,
+			SLICE("* BYE [UNAVAILABLE] The mailbox was made anew; connect again\r\n"));
 		return imap_close(imap, CLOSE_MAILBOX_FAULT);
 	}
 	while (failures[i].error != 0 && failures[i].error != -error)
@@ -123,19 +125,22 @@ void imap_deselect(struct imap *imap)
 	imap_set_state(imap, IMAP_AUTHENTICATED);
 }
 
-static enum parse seqnums_of_numbers(struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
+static enum parse seqnums_of_numbers(
+	struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
 {
 	uint32_t exists = view_exists(imap->view);
 	struct seq_ranges seqnums;
 
-	if (seqset_parse(set, exists, &imap->arena, &seqnums) != PARSE_OK || seqnums.ranges[seqnums.n - 1].last > exists)
+	if (seqset_parse(set, exists, &imap->arena, &seqnums) != PARSE_OK ||
+		seqnums.ranges[seqnums.n - 1].last > exists)
 		return PARSE_BAD;
 	*ret_seqnums = seqnums;
 	return PARSE_OK;
 }
 
 /* "*" among UIDs is the highest one there is; in an empty mailbox it names nothing. */
-static enum parse seqnums_of_uids(struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
+static enum parse seqnums_of_uids(
+	struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
 {
 	uint32_t exists = view_exists(imap->view);
 	uint32_t star = exists > 0 ? view_uid(imap->view, exists) : mailbox_uidnext(imap->mailbox);
@@ -156,9 +161,11 @@ static enum parse seqnums_of_uids(struct imap *imap, struct slice set, struct se
 	return PARSE_OK;
 }
 
-enum parse imap_seqnums(struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums)
+enum parse imap_seqnums(
+	struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums)
 {
-	return by_uid ? seqnums_of_uids(imap, set, ret_seqnums) : seqnums_of_numbers(imap, set, ret_seqnums);
+	return by_uid ? seqnums_of_uids(imap, set, ret_seqnums)
+		      : seqnums_of_numbers(imap, set, ret_seqnums);
 }
 
 uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t *ret_n)
@@ -167,7 +174,8 @@ uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t 
 	size_t n = 0;
 
 	for (size_t i = 0; i < seqnums->n; i++)
-		for (uint32_t seqnum = seqnums->ranges[i].first; seqnum <= seqnums->ranges[i].last; seqnum++)
+		for (uint32_t seqnum = seqnums->ranges[i].first; seqnum <= seqnums->ranges[i].last;
+			seqnum++)
 			if (view_message(imap->view, seqnum))
 				uids[n++] = view_uid(imap->view, seqnum);
 	*ret_n = n;

@@ -19,12 +19,12 @@ struct command {
 	const struct command_type *type; /* NULL: none */
 	struct slice tag;                /* n is 0: none could be read, "*" is sent */
 	union arguments arguments;
-	void *progress;                  /* of type->run: made at its first call */
-	uint64_t locked_since_usec;      /* when a lock was first found held elsewhere; 0: not */
+	void *progress;             /* of type->run: made at its first call */
+	uint64_t locked_since_usec; /* when a lock was first found held elsewhere; 0: not */
 
 	enum completion completion;
-	const char *code;                /* response code without its brackets; NULL: none */
-	const char *text;                /* NULL: "NAME completed" */
+	const char *code; /* response code without its brackets; NULL: none */
+	const char *text; /* NULL: "NAME completed" */
 };
 
 /* What the next step has to do. */
@@ -44,14 +44,14 @@ struct imap {
 	struct frame_imap frame;
 	struct arena arena; /* of the command */
 	struct command command;
-	unsigned bad_commands;   /* in a row */
-	bool mid_response;       /* half a response is in the output: nothing may come between */
+	unsigned bad_commands; /* in a row */
+	bool mid_response;     /* half a response is in the output: nothing may come between */
 
 	/* IMAP_SELECTED: all are set; else none. */
 	struct mailbox *mailbox;
 	struct view *view;
 	bool read_write;
-	unsigned keywords_told;  /* how many of the mailbox's keywords the client knows */
+	unsigned keywords_told; /* how many of the mailbox's keywords the client knows */
 	struct message_file file;
 	struct updates updates;
 
@@ -102,7 +102,8 @@ void imap_deselect(struct imap *imap);
  * Returns PARSE_OK; PARSE_BAD: a sequence number beyond EXISTS, or "*" in an empty mailbox (RFC 9051 section 9,
  * seq-number). UIDs that do not exist are left out.
  */
-_must_check_ enum parse imap_seqnums(struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums);
+_must_check_ enum parse imap_seqnums(
+	struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums);
 
 /* The UIDs of sequence numbers, ascending, in the arena; *ret_n of them. Messages that are expunged are left out. */
 uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t *ret_n);

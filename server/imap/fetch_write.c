@@ -59,14 +59,18 @@ static void write_flags(struct imap *imap, struct fetch_write *write)
 	struct message gone = { .msg_uid = write->msg_uid };
 
 	write_raw(&imap->out, SLICE("FLAGS "));
-	flags_write(&imap->out, imap->mailbox, message ? message : &gone, view_is_recent(imap->view, write->msg_uid));
+	flags_write(&imap->out, imap->mailbox, message ? message : &gone,
+		view_is_recent(imap->view, write->msg_uid));
 	view_flags_told(imap->view, write->msg_uid);
 }
 
 /* Where a section of the message itself lies; no structure is needed for it. */
-static void stretch_of_message(const struct message_file *file, enum section_kind kind, struct stretch *ret_stretch)
+static void stretch_of_message(
+	const struct message_file *file, enum section_kind kind, struct stretch *ret_stretch)
 {
-	struct stretch all = { .offset = 0, .end = reader_file_size(file->reader), .octets = file->octets };
+	struct stretch all = {
+		.offset = 0, .end = reader_file_size(file->reader), .octets = file->octets
+	};
 
 	if (kind == SECTION_HEADER) {
 		all.end = file->header_end;
@@ -78,10 +82,12 @@ static void stretch_of_message(const struct message_file *file, enum section_kin
 	*ret_stretch = all;
 }
 
-static bool find_stretch(const struct message_file *file, const struct section *section, struct stretch *ret_stretch)
+static bool find_stretch(
+	const struct message_file *file, const struct section *section, struct stretch *ret_stretch)
 {
 	if (section->n > 0)
-		return section_stretch(file->root, section->numbers, section->n, section->kind, ret_stretch);
+		return section_stretch(
+			file->root, section->numbers, section->n, section->kind, ret_stretch);
 	stretch_of_message(file, section->kind, ret_stretch);
 	return true;
 }
@@ -107,32 +113,35 @@ static void write_label(struct imap *imap, const struct fetch_item *item)
 }
 
 /* HEADER.FIELDS and HEADER.FIELDS.NOT: made in memory, then sent like a literal of any kind. */
-static enum run write_fields(struct imap *imap, struct fetch_write *write, const struct fetch_item *item,
-	const struct stretch *stretch)
+static enum run write_fields(struct imap *imap, struct fetch_write *write,
+	const struct fetch_item *item, const struct stretch *stretch)
 {
 	const struct section *section = &item->section;
 	_cleanup_buf_ struct buf read = BUF(LIMIT_HEADER_BYTES);
 	struct slice header = buf_slice(&imap->file.header);
 
 	if (section->n > 0) {
-		if (message_file_read(&imap->file, stretch->offset, stretch->end, LIMIT_HEADER_BYTES, &read, &imap->work) < 0)
+		if (message_file_read(&imap->file, stretch->offset, stretch->end,
+			    LIMIT_HEADER_BYTES, &read, &imap->work) < 0)
 			return imap_close(imap, CLOSE_MAILBOX_FAULT);
 		header = buf_slice(&read);
 	}
 	buf_clear(&write->text);
-	if (header_select(header, section->names, section->names_n, section->fields == FIELDS_NOT_THESE, true,
-		    &write->text) < 0)
+	if (header_select(header, section->names, section->names_n,
+		    section->fields == FIELDS_NOT_THESE, true, &write->text) < 0)
 		return imap_close(imap, CLOSE_LIMIT);
 
 	uint64_t skip_octets, octets = write->text.n;
 
 	cut(item, &skip_octets, &octets);
 	write_literal(&imap->out, octets);
-	write_raw(&imap->out, slice_head(slice_tail(buf_slice(&write->text), (size_t)skip_octets), (size_t)octets));
+	write_raw(&imap->out, slice_head(slice_tail(buf_slice(&write->text), (size_t)skip_octets),
+				      (size_t)octets));
 	return RUN_DONE;
 }
 
-static enum run write_section(struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
+static enum run write_section(
+	struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
 {
 	struct stretch stretch;
 
@@ -162,12 +171,14 @@ static enum run write_section(struct imap *imap, struct fetch_write *write, cons
 /* Go on sending what a literal promised. */
 static enum run send_range(struct imap *imap, struct fetch_write *write)
 {
-	int r = reader_send(imap->file.reader, &write->range, imap->io->out, LIMIT_OUTPUT_HIGH_WATER_BYTES, &imap->work);
+	int r = reader_send(imap->file.reader, &write->range, imap->io->out,
+		LIMIT_OUTPUT_HIGH_WATER_BYTES, &imap->work);
 
 	if (r == -EINPROGRESS)
 		return imap_output_full(imap) ? RUN_OUTPUT : RUN_STEP;
 	if (r < 0 || write->range.left_octets > 0)
-		return imap_close(imap, CLOSE_MAILBOX_FAULT); /* never padded: see DESIGN of the store */
+		return imap_close(
+			imap, CLOSE_MAILBOX_FAULT); /* never padded: see DESIGN of the store */
 	write->sending = false;
 	return RUN_DONE;
 }
@@ -201,13 +212,16 @@ static void write_formatted(struct imap *imap, const struct fetch_item *item)
 	if (item->kind == FETCH_ENVELOPE) {
 		if (envelope_format(buf_slice(&imap->file.header), out) < 0)
 			write_raw(&imap->out, SLICE("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"));
-	} else if (bodystructure_format(imap->file.root, item->kind == FETCH_BODYSTRUCTURE, out) < 0) {
-		write_format(&imap->out, "(\"application\" \"octet-stream\" NIL NIL NIL \"8bit\" %llu)",
+	} else if (bodystructure_format(imap->file.root, item->kind == FETCH_BODYSTRUCTURE, out) <
+		   0) {
+		write_format(&imap->out,
+			"(\"application\" \"octet-stream\" NIL NIL NIL \"8bit\" %llu)",
 			(unsigned long long)imap->file.root->body_octets);
 	}
 }
 
-static enum run write_item(struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
+static enum run write_item(
+	struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
 {
 	switch (item->kind) {
 	case FETCH_FLAGS:

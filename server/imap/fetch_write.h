@@ -12,10 +12,10 @@ struct fetch_write {
 	int64_t internaldate;
 
 	bool begun;
-	size_t item;          /* the next one */
-	bool sending;         /* range is under way */
+	size_t item;  /* the next one */
+	bool sending; /* range is under way */
 	struct reader_range range;
-	struct buf text;      /* scratch: chosen header fields */
+	struct buf text; /* scratch: chosen header fields */
 };
 
 /* What the items of a FETCH need to know of a message before its response is begun. */

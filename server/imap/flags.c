@@ -38,7 +38,8 @@ static void write_names(struct writer *w, uint32_t flags, bool *first)
 			write_one(w, names[i].name, first);
 }
 
-static void write_keywords(struct writer *w, const struct mailbox *mailbox, uint64_t keywords, bool *first)
+static void write_keywords(
+	struct writer *w, const struct mailbox *mailbox, uint64_t keywords, bool *first)
 {
 	for (unsigned n = 0; keywords != 0 && n < mailbox_keywords(mailbox); n++, keywords >>= 1) {
 		struct slice name = mailbox_keyword(mailbox, n);
@@ -57,7 +58,8 @@ unsigned flags_keywords(const struct mailbox *mailbox)
 	return count;
 }
 
-void flags_write(struct writer *w, const struct mailbox *mailbox, const struct message *message, bool recent)
+void flags_write(
+	struct writer *w, const struct mailbox *mailbox, const struct message *message, bool recent)
 {
 	bool first = true;
 

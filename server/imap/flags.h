@@ -11,7 +11,8 @@
 uint32_t flag_from_name(struct slice name);
 
 /* Append the names of flags, then of keywords, then \Recent, separated by spaces, in parentheses. */
-void flags_write(struct writer *w, const struct mailbox *mailbox, const struct message *message, bool recent);
+void flags_write(struct writer *w, const struct mailbox *mailbox, const struct message *message,
+	bool recent);
 
 /* How many keywords the mailbox has, holes left out: it changes when there is something new to tell. */
 unsigned flags_keywords(const struct mailbox *mailbox);

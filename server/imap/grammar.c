@@ -36,11 +36,14 @@ static bool decode_name(struct slice raw, struct arena *arena, struct slice *ret
 {
 	_cleanup_buf_ struct buf name = BUF(MAILBOX_NAME_MAX_BYTES);
 
-	if (is_ascii(raw) ? mutf7_decode(raw, &name) < 0 : !token_is_utf8(raw) || buf_add(&name, raw) < 0)
+	if (is_ascii(raw) ? mutf7_decode(raw, &name) < 0
+			  : !token_is_utf8(raw) || buf_add(&name, raw) < 0)
 		return false;
 	if (has_control(buf_slice(&name)))
 		return false;
-	*ret_name = slice_equal_nocase(buf_slice(&name), SLICE("INBOX")) ? SLICE("INBOX") : arena_copy(arena, buf_slice(&name));
+	*ret_name = slice_equal_nocase(buf_slice(&name), SLICE("INBOX"))
+			    ? SLICE("INBOX")
+			    : arena_copy(arena, buf_slice(&name));
 	return true;
 }
 
@@ -51,7 +54,8 @@ enum parse grammar_mailbox(struct slice *in, struct grammar *grammar, struct sli
 	if (token_astring(&s, grammar->arena, &raw) != PARSE_OK)
 		return PARSE_BAD;
 	if (!decode_name(raw, grammar->arena, ret_name))
-		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Mailbox name is too long or not modified UTF-7");
+		return grammar_bad(
+			grammar, GRAMMAR_SYNTAX, "Mailbox name is too long or not modified UTF-7");
 	*in = s;
 	return PARSE_OK;
 }

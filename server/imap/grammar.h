@@ -29,7 +29,8 @@ enum parse grammar_bad(struct grammar *grammar, enum grammar_fault fault, const 
  * valid UTF-8 in quotes or a literal is taken as it is (RFC 9051 section 5.1).
  * Returns PARSE_BAD for what is neither, and for names with control characters.
  */
-_must_check_ enum parse grammar_mailbox(struct slice *in, struct grammar *grammar, struct slice *ret_name);
+_must_check_ enum parse grammar_mailbox(
+	struct slice *in, struct grammar *grammar, struct slice *ret_name);
 
 /* No arguments: the command must end here. */
 _must_check_ enum parse grammar_nothing(struct slice *in, struct grammar *grammar);

@@ -10,7 +10,8 @@ struct fetch_list {
 	size_t n, cap;
 };
 
-static enum parse add_item(struct fetch_list *list, struct grammar *grammar, const struct fetch_item *item)
+static enum parse add_item(
+	struct fetch_list *list, struct grammar *grammar, const struct fetch_item *item)
 {
 	if (list->n == FETCH_MAX_ITEMS)
 		return grammar_bad(grammar, GRAMMAR_LIMIT, "Too many items");
@@ -39,8 +40,10 @@ static const struct {
 	{ { "ENVELOPE", 8 }, { .kind = FETCH_ENVELOPE } },
 	{ { "BODYSTRUCTURE", 13 }, { .kind = FETCH_BODYSTRUCTURE } },
 	{ { "RFC822", 6 }, { .kind = FETCH_SECTION, .sets_seen = true } },
-	{ { "RFC822.HEADER", 13 }, { .kind = FETCH_SECTION, .section = { .kind = SECTION_HEADER } } },
-	{ { "RFC822.TEXT", 11 }, { .kind = FETCH_SECTION, .section = { .kind = SECTION_TEXT }, .sets_seen = true } },
+	{ { "RFC822.HEADER", 13 },
+		{ .kind = FETCH_SECTION, .section = { .kind = SECTION_HEADER } } },
+	{ { "RFC822.TEXT", 11 },
+		{ .kind = FETCH_SECTION, .section = { .kind = SECTION_TEXT }, .sets_seen = true } },
 };
 
 enum { PLAIN_ITEMS = sizeof plain_items / sizeof *plain_items };
@@ -77,7 +80,8 @@ static enum parse take_names(struct slice *in, struct grammar *grammar, struct s
 		if (section->names_n == FETCH_MAX_NAMES)
 			return grammar_bad(grammar, GRAMMAR_LIMIT, "Too many header fields");
 		if (section->names_n == cap) {
-			struct slice *larger = arena_array(grammar->arena, cap ? cap * 2 : 8, sizeof *larger);
+			struct slice *larger =
+				arena_array(grammar->arena, cap ? cap * 2 : 8, sizeof *larger);
 
 			if (cap > 0)
 				memcpy(larger, names, cap * sizeof *names);
@@ -123,7 +127,8 @@ static enum parse take_part(struct slice *in, struct grammar *grammar, struct se
 }
 
 /* section-text, if there is any. */
-static enum parse take_section_text(struct slice *in, struct grammar *grammar, struct section *section)
+static enum parse take_section_text(
+	struct slice *in, struct grammar *grammar, struct section *section)
 {
 	if (in->n > 0 && in->p[0] == ']')
 		return PARSE_OK;
@@ -159,16 +164,17 @@ static const char *section_word(const struct section *section)
 {
 	if (section->fields != FIELDS_ALL)
 		return section->fields == FIELDS_THESE ? "HEADER.FIELDS (" : "HEADER.FIELDS.NOT (";
-	return section->kind == SECTION_HEADER ? "HEADER" :
-		section->kind == SECTION_TEXT  ? "TEXT" :
-		section->kind == SECTION_MIME  ? "MIME" :
-						 "";
+	return section->kind == SECTION_HEADER ? "HEADER"
+	       : section->kind == SECTION_TEXT ? "TEXT"
+	       : section->kind == SECTION_MIME ? "MIME"
+					       : "";
 }
 
 /* The section as the response names it. */
 static struct slice label_of(const struct section *section, struct arena *arena)
 {
-	_cleanup_buf_ struct buf label = BUF(LIMIT_COMMAND_LINE_BYTES + LIMIT_COMMAND_LITERAL_BYTES + 4096);
+	_cleanup_buf_ struct buf label =
+		BUF(LIMIT_COMMAND_LINE_BYTES + LIMIT_COMMAND_LITERAL_BYTES + 4096);
 	struct writer w = { .out = &label };
 	const char *word = section_word(section);
 
@@ -205,8 +211,8 @@ static enum parse take_body(struct slice *in, struct grammar *grammar, struct fe
 	}
 	*item = (struct fetch_item){ .kind = FETCH_SECTION, .sets_seen = !peek };
 	if (take_part(&s, grammar, &item->section) != PARSE_OK ||
-		take_section_text(&s, grammar, &item->section) != PARSE_OK || !slice_skip(&s, ']') ||
-		take_partial(&s, item) != PARSE_OK)
+		take_section_text(&s, grammar, &item->section) != PARSE_OK ||
+		!slice_skip(&s, ']') || take_partial(&s, item) != PARSE_OK)
 		return PARSE_BAD;
 	item->label = label_of(&item->section, grammar->arena);
 	*in = s;
@@ -239,7 +245,8 @@ static enum parse take_items(struct slice *in, struct grammar *grammar, struct f
 	if (token_word(in, SLICE("FAST")) == PARSE_OK)
 		return add_macro(SLICE("FLAGS INTERNALDATE RFC822.SIZE"), grammar, list);
 	if (token_word(in, SLICE("FULL")) == PARSE_OK)
-		return add_macro(SLICE("FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY"), grammar, list);
+		return add_macro(
+			SLICE("FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY"), grammar, list);
 	if (token_open(in) != PARSE_OK)
 		return take_item(in, grammar, list);
 	do {
@@ -249,14 +256,15 @@ static enum parse take_items(struct slice *in, struct grammar *grammar, struct f
 	return token_close(in);
 }
 
-enum parse grammar_fetch(struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments)
+enum parse grammar_fetch(
+	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct fetch_list list = { 0 };
 	struct slice set;
 
-	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &set) != PARSE_OK || token_space(&s) != PARSE_OK ||
-		take_items(&s, grammar, &list) != PARSE_OK)
+	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &set) != PARSE_OK ||
+		token_space(&s) != PARSE_OK || take_items(&s, grammar, &list) != PARSE_OK)
 		return PARSE_BAD;
 	if (slice_starts_with(s, SLICE(" (")))
 		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown modifier");

@@ -10,9 +10,9 @@ enum fetch_kind {
 	FETCH_INTERNALDATE,
 	FETCH_RFC822_SIZE,
 	FETCH_ENVELOPE,
-	FETCH_BODY,          /* the structure without extension data */
+	FETCH_BODY, /* the structure without extension data */
 	FETCH_BODYSTRUCTURE,
-	FETCH_SECTION,       /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+	FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
 };
 
 enum section_fields { FIELDS_ALL, FIELDS_THESE, FIELDS_NOT_THESE };
@@ -44,7 +44,7 @@ struct fetch_arguments {
 
 enum {
 	FETCH_MAX_ITEMS = 1000,
-	FETCH_MAX_NAMES = 1000,               /* of HEADER.FIELDS */
+	FETCH_MAX_NAMES = 1000,                   /* of HEADER.FIELDS */
 	FETCH_MAX_NUMBERS = 2 * LIMIT_MIME_DEPTH, /* of a section-part */
 };
 
@@ -52,4 +52,5 @@ enum {
  * SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"), and nothing behind.
  * RFC 3501 section 9, fetch; 9051 section 6.4.5. An item that comes twice is answered twice.
  */
-_must_check_ enum parse grammar_fetch(struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments);
+_must_check_ enum parse grammar_fetch(
+	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments);

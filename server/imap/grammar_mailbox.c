@@ -15,7 +15,8 @@ static const struct {
 
 enum { STATUS_ITEMS = sizeof status_items / sizeof *status_items };
 
-enum parse grammar_select(struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments)
+enum parse grammar_select(
+	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct mailbox_arguments a;
@@ -54,7 +55,8 @@ static enum parse take_status_item(struct slice *in, unsigned *items)
 	return PARSE_BAD;
 }
 
-enum parse grammar_status(struct slice *in, struct grammar *grammar, struct status_arguments *ret_arguments)
+enum parse grammar_status(
+	struct slice *in, struct grammar *grammar, struct status_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct status_arguments a = { .items = 0 };
@@ -73,13 +75,16 @@ enum parse grammar_status(struct slice *in, struct grammar *grammar, struct stat
 	return PARSE_OK;
 }
 
-enum parse grammar_list(struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments)
+enum parse grammar_list(
+	struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct list_arguments a;
 
-	if (token_space(&s) != PARSE_OK || token_astring(&s, grammar->arena, &a.reference) != PARSE_OK ||
-		token_space(&s) != PARSE_OK || token_list_mailbox(&s, grammar->arena, &a.pattern) != PARSE_OK ||
+	if (token_space(&s) != PARSE_OK ||
+		token_astring(&s, grammar->arena, &a.reference) != PARSE_OK ||
+		token_space(&s) != PARSE_OK ||
+		token_list_mailbox(&s, grammar->arena, &a.pattern) != PARSE_OK ||
 		token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
 	if (a.reference.n > LIMIT_PATH_BYTES || a.pattern.n > LIMIT_PATH_BYTES)
@@ -108,7 +113,8 @@ static void step(char c, struct slice name, char delimiter, bool nocase, bool *r
 	for (size_t i = name.n; i > 0; i--) {
 		char n = name.p[i - 1];
 
-		reached[i] = reached[i - 1] && (n == c || (nocase && ascii_lower(n) == ascii_lower(c)));
+		reached[i] =
+			reached[i - 1] && (n == c || (nocase && ascii_lower(n) == ascii_lower(c)));
 	}
 	reached[0] = false;
 }

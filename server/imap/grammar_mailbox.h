@@ -27,17 +27,20 @@ struct list_arguments {
 };
 
 /* SP mailbox. RFC 9051 sections 6.3.2, 6.3.3. */
-_must_check_ enum parse grammar_select(struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
+_must_check_ enum parse grammar_select(
+	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
 
 /* SP mailbox, and whatever follows: for commands that are refused whatever they ask for. */
 _must_check_ enum parse grammar_mailbox_and_more(
 	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
 
 /* SP mailbox SP "(" status-att *(SP status-att) ")". RFC 9051 section 6.3.11, 3501 section 6.3.10. */
-_must_check_ enum parse grammar_status(struct slice *in, struct grammar *grammar, struct status_arguments *ret_arguments);
+_must_check_ enum parse grammar_status(
+	struct slice *in, struct grammar *grammar, struct status_arguments *ret_arguments);
 
 /* SP mailbox SP list-mailbox. RFC 3501 sections 6.3.8 and 6.3.9. */
-_must_check_ enum parse grammar_list(struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);
+_must_check_ enum parse grammar_list(
+	struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);
 
 /*
  * Whether name matches a pattern of LIST: "*" is any text, "%" any text without delimiter; INBOX in any case.

@@ -37,7 +37,10 @@ static const struct key_type {
 	bool negated;
 	struct search_key key;
 } key_types[] = {
-#define WORD(w) { w, sizeof w - 1 }
+#define WORD(w)                                                                                    \
+	{                                                                                          \
+		w, sizeof w - 1                                                                    \
+	}
 	{ WORD("ALL"), ARGUMENT_NONE, false, { .kind = SEARCH_ALL } },
 	{ WORD("ANSWERED"), ARGUMENT_NONE, false, { .kind = SEARCH_FLAG, .flag = FLAG_ANSWERED } },
 	{ WORD("DELETED"), ARGUMENT_NONE, false, { .kind = SEARCH_FLAG, .flag = FLAG_DELETED } },
@@ -66,7 +69,8 @@ static const struct key_type {
 	{ WORD("BCC"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("Bcc") } },
 	{ WORD("CC"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("Cc") } },
 	{ WORD("FROM"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("From") } },
-	{ WORD("SUBJECT"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("Subject") } },
+	{ WORD("SUBJECT"), ARGUMENT_TEXT, false,
+		{ .kind = SEARCH_HEADER, .name = WORD("Subject") } },
 	{ WORD("TO"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("To") } },
 	{ WORD("HEADER"), ARGUMENT_NAME_TEXT, false, { .kind = SEARCH_HEADER } },
 	{ WORD("BODY"), ARGUMENT_TEXT, false, { .kind = SEARCH_BODY } },
@@ -81,7 +85,8 @@ enum { KEY_TYPES = sizeof key_types / sizeof *key_types };
 
 static enum parse take_key(struct slice *in, struct search_grammar *g, struct search_key **ret_key);
 
-static enum parse new_key(struct search_grammar *g, const struct search_key *from, struct search_key **ret_key)
+static enum parse new_key(
+	struct search_grammar *g, const struct search_key *from, struct search_key **ret_key)
 {
 	if (++g->keys > LIMIT_SEARCH_KEYS)
 		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Too many search keys");
@@ -141,7 +146,9 @@ static enum parse to_utf8(struct search_grammar *g, struct slice in, struct slic
 		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Search text is too long");
 	if (g->charset.n == 0) {
 		*ret_text = in;
-		return token_is_utf8(in) ? PARSE_OK : grammar_bad(g->grammar, GRAMMAR_SYNTAX, "Search text is not in its charset");
+		return token_is_utf8(in) ? PARSE_OK
+					 : grammar_bad(g->grammar, GRAMMAR_SYNTAX,
+						   "Search text is not in its charset");
 	}
 	if (charset_to_utf8(g->charset, in, &utf8) < 0)
 		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Search text is too long");
@@ -160,7 +167,8 @@ static enum parse take_text(struct slice *in, struct search_grammar *g, struct s
 
 static enum parse take_name_text(struct slice *in, struct search_grammar *g, struct search_key *key)
 {
-	if (token_space(in) != PARSE_OK || token_astring(in, g->grammar->arena, &key->name) != PARSE_OK)
+	if (token_space(in) != PARSE_OK ||
+		token_astring(in, g->grammar->arena, &key->name) != PARSE_OK)
 		return PARSE_BAD;
 	if (key->name.n == 0)
 		return grammar_bad(g->grammar, GRAMMAR_SYNTAX, "Header field without a name");
@@ -174,7 +182,9 @@ static enum parse take_days(struct slice *in, enum argument argument, struct sea
 	if (token_space(in) != PARSE_OK || grammar_date(in, &day) != PARSE_OK)
 		return PARSE_BAD;
 	key->first_day = argument == ARGUMENT_BEFORE ? INT64_MIN : day;
-	key->last_day = argument == ARGUMENT_BEFORE ? day - 1 : argument == ARGUMENT_ON ? day : INT64_MAX;
+	key->last_day = argument == ARGUMENT_BEFORE ? day - 1
+			: argument == ARGUMENT_ON   ? day
+						    : INT64_MAX;
 	return PARSE_OK;
 }
 
@@ -189,7 +199,8 @@ static enum parse take_size(struct slice *in, enum argument argument, struct sea
 	return PARSE_OK;
 }
 
-static enum parse take_children(struct slice *in, struct search_grammar *g, struct search_key *key, unsigned n)
+static enum parse take_children(
+	struct slice *in, struct search_grammar *g, struct search_key *key, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct search_key *child;
@@ -201,7 +212,8 @@ static enum parse take_children(struct slice *in, struct search_grammar *g, stru
 	return PARSE_OK;
 }
 
-static enum parse take_argument(struct slice *in, struct search_grammar *g, enum argument argument, struct search_key *key)
+static enum parse take_argument(
+	struct slice *in, struct search_grammar *g, enum argument argument, struct search_key *key)
 {
 	switch (argument) {
 	case ARGUMENT_NONE:
@@ -248,7 +260,8 @@ static enum parse new_and_unseen(struct search_grammar *g, struct search_key **r
 
 	if (new_key(g, &(struct search_key){ .kind = SEARCH_AND }, &both) != PARSE_OK ||
 		new_key(g, &(struct search_key){ .kind = SEARCH_RECENT }, &recent) != PARSE_OK ||
-		new_key(g, &(struct search_key){ .kind = SEARCH_FLAG, .flag = FLAG_SEEN }, &unseen) != PARSE_OK ||
+		new_key(g, &(struct search_key){ .kind = SEARCH_FLAG, .flag = FLAG_SEEN },
+			&unseen) != PARSE_OK ||
 		negate(g, &unseen) != PARSE_OK)
 		return PARSE_BAD;
 	add_child(both, recent);
@@ -257,7 +270,8 @@ static enum parse new_and_unseen(struct search_grammar *g, struct search_key **r
 	return PARSE_OK;
 }
 
-static enum parse take_word_key(struct slice *in, struct search_grammar *g, struct search_key **ret_key)
+static enum parse take_word_key(
+	struct slice *in, struct search_grammar *g, struct search_key **ret_key)
 {
 	if (token_word(in, SLICE("NEW")) == PARSE_OK)
 		return new_and_unseen(g, ret_key);
@@ -266,7 +280,8 @@ static enum parse take_word_key(struct slice *in, struct search_grammar *g, stru
 
 		if (token_word(in, type->word) != PARSE_OK)
 			continue;
-		if (new_key(g, &type->key, ret_key) != PARSE_OK || take_argument(in, g, type->argument, *ret_key) != PARSE_OK)
+		if (new_key(g, &type->key, ret_key) != PARSE_OK ||
+			take_argument(in, g, type->argument, *ret_key) != PARSE_OK)
 			return PARSE_BAD;
 		return type->negated ? negate(g, ret_key) : PARSE_OK;
 	}
@@ -291,14 +306,16 @@ static enum parse take_keys(struct slice *in, struct search_grammar *g, struct s
 	return PARSE_OK;
 }
 
-static enum parse take_key_inside(struct slice *in, struct search_grammar *g, struct search_key **ret_key)
+static enum parse take_key_inside(
+	struct slice *in, struct search_grammar *g, struct search_key **ret_key)
 {
 	if (token_open(in) == PARSE_OK)
 		return take_keys(in, g, ret_key) == PARSE_OK ? token_close(in) : PARSE_BAD;
 	if (in->n > 0 && (ascii_is_digit(in->p[0]) || in->p[0] == '*')) {
 		struct search_key key = { .kind = SEARCH_SEQNUMS };
 
-		return token_sequence_set(in, &key.set) == PARSE_OK ? new_key(g, &key, ret_key) : PARSE_BAD;
+		return token_sequence_set(in, &key.set) == PARSE_OK ? new_key(g, &key, ret_key)
+								    : PARSE_BAD;
 	}
 	return take_word_key(in, g, ret_key);
 }
@@ -336,7 +353,8 @@ static enum parse take_return_option(struct slice *in, unsigned *returns)
 }
 
 /* "RETURN (...)"; empty parentheses ask for ALL. RFC 4731 section 3.1. */
-static enum parse take_returns(struct slice *in, struct grammar *grammar, struct search_arguments *a)
+static enum parse take_returns(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
 {
 	if (token_word(in, SLICE("RETURN")) != PARSE_OK)
 		return PARSE_OK;
@@ -346,7 +364,8 @@ static enum parse take_returns(struct slice *in, struct grammar *grammar, struct
 	if (token_close(in) != PARSE_OK) {
 		do {
 			if (take_return_option(in, &a->returns) != PARSE_OK)
-				return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown return option");
+				return grammar_bad(
+					grammar, GRAMMAR_SYNTAX, "Unknown return option");
 		} while (token_space(in) == PARSE_OK);
 		if (token_close(in) != PARSE_OK)
 			return PARSE_BAD;
@@ -363,10 +382,12 @@ static enum parse take_charset(struct slice *in, struct search_grammar *g)
 
 	if (token_word(in, SLICE("CHARSET")) != PARSE_OK)
 		return PARSE_OK;
-	if (token_space(in) != PARSE_OK || token_astring(in, g->grammar->arena, &charset) != PARSE_OK ||
+	if (token_space(in) != PARSE_OK ||
+		token_astring(in, g->grammar->arena, &charset) != PARSE_OK ||
 		token_space(in) != PARSE_OK)
 		return PARSE_BAD;
-	if (slice_equal_nocase(charset, SLICE("UTF-8")) || slice_equal_nocase(charset, SLICE("US-ASCII")))
+	if (slice_equal_nocase(charset, SLICE("UTF-8")) ||
+		slice_equal_nocase(charset, SLICE("US-ASCII")))
 		return PARSE_OK;
 	if (!charset_known(charset))
 		return grammar_bad(g->grammar, GRAMMAR_BADCHARSET, "Unknown charset");
@@ -374,14 +395,16 @@ static enum parse take_charset(struct slice *in, struct search_grammar *g)
 	return PARSE_OK;
 }
 
-enum parse grammar_search(struct slice *in, struct grammar *grammar, struct search_arguments *ret_arguments)
+enum parse grammar_search(
+	struct slice *in, struct grammar *grammar, struct search_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct search_arguments a = { .extended = false };
 	struct search_grammar g = { .grammar = grammar };
 
 	if (token_space(&s) != PARSE_OK || take_returns(&s, grammar, &a) != PARSE_OK ||
-		take_charset(&s, &g) != PARSE_OK || take_keys(&s, &g, &a.key) != PARSE_OK || token_end(&s) != PARSE_OK)
+		take_charset(&s, &g) != PARSE_OK || take_keys(&s, &g, &a.key) != PARSE_OK ||
+		token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
 	*in = s;
 	*ret_arguments = a;

@@ -5,13 +5,13 @@
 
 enum search_kind {
 	SEARCH_ALL,
-	SEARCH_AND,          /* all children */
-	SEARCH_OR,           /* one of two children */
-	SEARCH_NOT,          /* not its child */
-	SEARCH_SEQNUMS,      /* set */
-	SEARCH_UIDS,         /* set */
-	SEARCH_FLAG,         /* flag, of enum message_flag */
-	SEARCH_KEYWORD,      /* text: its name */
+	SEARCH_AND,     /* all children */
+	SEARCH_OR,      /* one of two children */
+	SEARCH_NOT,     /* not its child */
+	SEARCH_SEQNUMS, /* set */
+	SEARCH_UIDS,    /* set */
+	SEARCH_FLAG,    /* flag, of enum message_flag */
+	SEARCH_KEYWORD, /* text: its name */
 	SEARCH_RECENT,
 	SEARCH_INTERNALDATE, /* first_day to last_day */
 	SEARCH_AGE,          /* internaldate at least (or, with younger, at most) seconds ago */
@@ -28,7 +28,7 @@ struct search_key {
 	struct search_key *next;     /* of the same parent */
 	struct slice set;
 	uint32_t flag;
-	struct slice name, text; /* text is UTF-8 */
+	struct slice name, text;     /* text is UTF-8 */
 	int64_t first_day, last_day; /* since 1970, inclusive */
 	uint64_t octets;
 	bool larger;
@@ -38,11 +38,16 @@ struct search_key {
 	void *match; /* what search_match.c keeps for it */
 };
 
-enum search_return { SEARCH_RETURN_MIN = 1, SEARCH_RETURN_MAX = 2, SEARCH_RETURN_ALL = 4, SEARCH_RETURN_COUNT = 8 };
+enum search_return {
+	SEARCH_RETURN_MIN = 1,
+	SEARCH_RETURN_MAX = 2,
+	SEARCH_RETURN_ALL = 4,
+	SEARCH_RETURN_COUNT = 8
+};
 
 struct search_arguments {
-	bool extended;        /* RETURN was given: the answer is ESEARCH */
-	unsigned returns;     /* enum search_return */
+	bool extended;    /* RETURN was given: the answer is ESEARCH */
+	unsigned returns; /* enum search_return */
 	struct search_key *key;
 };
 
@@ -52,4 +57,5 @@ struct search_arguments {
  * GRAMMAR_BADCHARSET and PARSE_BAD. RFC 3501 section 6.4.4, 4731 section 3.1, 5032.
  * Limits  LIMIT_SEARCH_KEYS, LIMIT_LIST_DEPTH.
  */
-_must_check_ enum parse grammar_search(struct slice *in, struct grammar *grammar, struct search_arguments *ret_arguments);
+_must_check_ enum parse grammar_search(
+	struct slice *in, struct grammar *grammar, struct search_arguments *ret_arguments);

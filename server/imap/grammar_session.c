@@ -9,11 +9,14 @@ static enum parse take_id_pairs(struct slice *in, struct grammar *grammar)
 
 		if (pairs > 0 && token_space(in) != PARSE_OK)
 			return PARSE_BAD;
-		if (token_string(in, grammar->arena, &field) != PARSE_OK || token_space(in) != PARSE_OK ||
+		if (token_string(in, grammar->arena, &field) != PARSE_OK ||
+			token_space(in) != PARSE_OK ||
 			token_nstring(in, grammar->arena, &value) != PARSE_OK)
 			return PARSE_BAD;
-		if (pairs == ID_MAX_PAIRS || field.n > ID_MAX_FIELD_BYTES || value.n > ID_MAX_VALUE_BYTES)
-			return grammar_bad(grammar, GRAMMAR_SYNTAX, "ID says too much (RFC 2971 section 3.3)");
+		if (pairs == ID_MAX_PAIRS || field.n > ID_MAX_FIELD_BYTES ||
+			value.n > ID_MAX_VALUE_BYTES)
+			return grammar_bad(
+				grammar, GRAMMAR_SYNTAX, "ID says too much (RFC 2971 section 3.3)");
 	}
 	return PARSE_OK;
 }
@@ -33,7 +36,8 @@ enum parse grammar_id(struct slice *in, struct grammar *grammar)
 	return PARSE_OK;
 }
 
-enum parse grammar_enable(struct slice *in, struct grammar *grammar, struct enable_arguments *ret_arguments)
+enum parse grammar_enable(
+	struct slice *in, struct grammar *grammar, struct enable_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct slice *capabilities = arena_array(grammar->arena, ENABLE_MAX, sizeof *capabilities);
@@ -52,25 +56,29 @@ enum parse grammar_enable(struct slice *in, struct grammar *grammar, struct enab
 	return PARSE_OK;
 }
 
-enum parse grammar_set(struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments)
+enum parse grammar_set(
+	struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct set_arguments a = { .mailbox = { NULL, 0 } };
 
 	(void)grammar;
-	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK || token_end(&s) != PARSE_OK)
+	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK ||
+		token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
 	*in = s;
 	*ret_arguments = a;
 	return PARSE_OK;
 }
 
-enum parse grammar_copy(struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments)
+enum parse grammar_copy(
+	struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct set_arguments a;
 
-	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK || token_space(&s) != PARSE_OK ||
+	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK ||
+		token_space(&s) != PARSE_OK ||
 		grammar_mailbox(&s, grammar, &a.mailbox) != PARSE_OK || token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
 	*in = s;

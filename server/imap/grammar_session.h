@@ -19,10 +19,13 @@ enum { ID_MAX_PAIRS = 30, ID_MAX_FIELD_BYTES = 30, ID_MAX_VALUE_BYTES = 1024, EN
 _must_check_ enum parse grammar_id(struct slice *in, struct grammar *grammar);
 
 /* 1*(SP capability). RFC 5161 section 3.1. */
-_must_check_ enum parse grammar_enable(struct slice *in, struct grammar *grammar, struct enable_arguments *ret_arguments);
+_must_check_ enum parse grammar_enable(
+	struct slice *in, struct grammar *grammar, struct enable_arguments *ret_arguments);
 
 /* SP sequence-set. RFC 4315 section 2.1. */
-_must_check_ enum parse grammar_set(struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments);
+_must_check_ enum parse grammar_set(
+	struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments);
 
 /* SP sequence-set SP mailbox. RFC 9051 section 6.4.7. */
-_must_check_ enum parse grammar_copy(struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments);
+_must_check_ enum parse grammar_copy(
+	struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments);

@@ -11,7 +11,9 @@ static enum parse take_operation(struct slice *in, struct store_arguments *a)
 {
 	struct slice s = *in;
 
-	a->operation = slice_skip(&s, '+') ? FLAGS_ADD : slice_skip(&s, '-') ? FLAGS_REMOVE : FLAGS_REPLACE;
+	a->operation = slice_skip(&s, '+')   ? FLAGS_ADD
+		       : slice_skip(&s, '-') ? FLAGS_REMOVE
+					     : FLAGS_REPLACE;
 	if (!slice_skip_nocase(&s, SLICE("FLAGS")))
 		return PARSE_BAD;
 	a->silent = slice_skip_nocase(&s, SLICE(".SILENT"));
@@ -19,7 +21,8 @@ static enum parse take_operation(struct slice *in, struct store_arguments *a)
 	return PARSE_OK;
 }
 
-static enum parse add_flag(struct slice name, struct grammar *grammar, struct slice *keywords, struct store_arguments *a)
+static enum parse add_flag(struct slice name, struct grammar *grammar, struct slice *keywords,
+	struct store_arguments *a)
 {
 	uint32_t flag = flag_from_name(name);
 
@@ -50,18 +53,21 @@ static enum parse take_flags(struct slice *in, struct grammar *grammar, struct s
 	do {
 		struct slice name;
 
-		if (token_flag(in, &name) != PARSE_OK || add_flag(name, grammar, keywords, a) != PARSE_OK)
+		if (token_flag(in, &name) != PARSE_OK ||
+			add_flag(name, grammar, keywords, a) != PARSE_OK)
 			return PARSE_BAD;
 	} while (token_space(in) == PARSE_OK);
 	return list ? token_close(in) : PARSE_OK;
 }
 
-enum parse grammar_store(struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments)
+enum parse grammar_store(
+	struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct store_arguments a = { .flags = 0 };
 
-	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK || token_space(&s) != PARSE_OK)
+	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK ||
+		token_space(&s) != PARSE_OK)
 		return PARSE_BAD;
 	if (slice_starts_with(s, SLICE("(")))
 		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown modifier");

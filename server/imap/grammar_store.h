@@ -17,4 +17,5 @@ struct store_arguments {
  * SP sequence-set SP store-att-flags, and nothing behind. \Recent and system flags that do not exist are PARSE_BAD;
  * more than LIMIT_KEYWORDS keywords are too many. RFC 9051 section 6.4.6.
  */
-_must_check_ enum parse grammar_store(struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments);
+_must_check_ enum parse grammar_store(
+	struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments);

@@ -71,7 +71,8 @@ static enum run answer_fault(struct imap *imap, const struct grammar *grammar)
 	if (grammar->fault == GRAMMAR_LIMIT)
 		return imap_no(imap, "LIMIT", grammar->why);
 	if (grammar->fault == GRAMMAR_SYNTAX)
-		return imap_bad(imap, grammar->why ? grammar->why : "Syntax error in the arguments");
+		return imap_bad(
+			imap, grammar->why ? grammar->why : "Syntax error in the arguments");
 
 	write_text(&w, "BADCHARSET (");
 	for (size_t i = 0; charset_name(i); i++) {
@@ -199,7 +200,9 @@ static enum run tell_updates(struct imap *imap)
 
 static void write_answer(struct imap *imap)
 {
-	static const char *const words[] = { [COMPLETION_OK] = "OK", [COMPLETION_NO] = "NO", [COMPLETION_BAD] = "BAD" };
+	static const char *const words[] = {
+		[COMPLETION_OK] = "OK", [COMPLETION_NO] = "NO", [COMPLETION_BAD] = "BAD"
+	};
 	const struct command *command = &imap->command;
 	struct writer *w = &imap->out;
 
@@ -282,7 +285,8 @@ static enum engine_wants imap_step(struct engine *engine, struct engine_io *io)
 	do {
 		run = run_phase(imap);
 		if (imap->out.failed && run != RUN_CLOSE)
-			run = imap_close(imap, CLOSE_LIMIT); /* a response larger than the output may ever be */
+			run = imap_close(imap,
+				CLOSE_LIMIT); /* a response larger than the output may ever be */
 	} while (run == RUN_DONE);
 	io->budget = imap->work.budget;
 	imap->io = NULL;
@@ -320,7 +324,10 @@ static void imap_bye(struct engine *engine, struct engine_io *io, enum close_rea
 static void imap_describe(const struct engine *engine, struct buf *out)
 {
 	const struct imap *imap = (const struct imap *)engine;
-	const char *doing = engine->idling ? "idle" : imap->command.type && imap->phase != PHASE_READ ? imap->command.type->name : NULL;
+	const char *doing = engine->idling ? "idle"
+			    : imap->command.type && imap->phase != PHASE_READ
+				    ? imap->command.type->name
+				    : NULL;
 	struct writer w = { .out = out };
 
 	if (imap->mailbox)

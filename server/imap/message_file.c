@@ -5,7 +5,11 @@
 
 #include <errno.h>
 
-enum { MESSAGE_CHUNK_BYTES = 16 * 1024, HEADER_CHUNK_BYTES = 8 * 1024, HEADER_KEPT_BYTES = 64 * 1024 };
+enum {
+	MESSAGE_CHUNK_BYTES = 16 * 1024,
+	HEADER_CHUNK_BYTES = 8 * 1024,
+	HEADER_KEPT_BYTES = 64 * 1024
+};
 
 int message_file_open(struct message_file *file, struct mailbox *mailbox, uint32_t msg_uid)
 {
@@ -19,12 +23,16 @@ int message_file_open(struct message_file *file, struct mailbox *mailbox, uint32
 	if (r < 0)
 		return r;
 
-	struct buf header = file->reader ? file->header : BUF(LIMIT_HEADER_BYTES); /* its memory serves many messages */
+	struct buf header = file->reader
+				    ? file->header
+				    : BUF(LIMIT_HEADER_BYTES); /* its memory serves many messages */
 
 	if (file->reader)
 		reader_close(file->reader);
 	buf_shrink(&header, HEADER_KEPT_BYTES);
-	*file = (struct message_file){ .mailbox = mailbox, .msg_uid = msg_uid, .reader = reader, .header = header };
+	*file = (struct message_file){
+		.mailbox = mailbox, .msg_uid = msg_uid, .reader = reader, .header = header
+	};
 	return 0;
 }
 
@@ -132,7 +140,8 @@ int message_file_octets(struct message_file *file, struct work *work)
 	while (!file->has_octets) {
 		_cleanup_buf_ struct buf chunk = BUF(MESSAGE_CHUNK_BYTES);
 		uint64_t left = file_size - file->counted;
-		struct crlf_count count = { .octets = file->octets, .last_was_cr = file->last_was_cr };
+		struct crlf_count count = { .octets = file->octets,
+			.last_was_cr = file->last_was_cr };
 
 		if (left == 0) {
 			file->has_octets = true;
@@ -160,8 +169,8 @@ int message_file_structure(struct message_file *file, struct work *work)
 	return file->root ? 0 : reader_structure(file->reader, work, &file->root);
 }
 
-int message_file_read(
-	struct message_file *file, uint64_t offset, uint64_t end, size_t max_bytes, struct buf *out, struct work *work)
+int message_file_read(struct message_file *file, uint64_t offset, uint64_t end, size_t max_bytes,
+	struct buf *out, struct work *work)
 {
 	uint64_t bytes = end - offset;
 

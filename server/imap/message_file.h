@@ -13,22 +13,23 @@ struct message_file {
 	uint32_t msg_uid;
 	struct reader *reader; /* NULL: none is open */
 
-	struct buf header;     /* raw; at most LIMIT_HEADER_BYTES of it */
-	size_t scanned;        /* of header: no empty line ends in it */
+	struct buf header; /* raw; at most LIMIT_HEADER_BYTES of it */
+	size_t scanned;    /* of header: no empty line ends in it */
 	bool has_header;
-	uint64_t header_end;   /* where the body begins in the file */
+	uint64_t header_end; /* where the body begins in the file */
 	uint64_t header_octets;
 
 	bool has_octets;
-	uint64_t counted;      /* bytes of the file */
-	uint64_t octets;       /* of the whole message */
+	uint64_t counted; /* bytes of the file */
+	uint64_t octets;  /* of the whole message */
 	bool last_was_cr;
 
 	const struct mime_part *root;
 };
 
 /* Open a message, or keep it if it is the one that is open. Returns 0; -ENOENT: it is gone; -errno. */
-_must_check_ int message_file_open(struct message_file *file, struct mailbox *mailbox, uint32_t msg_uid);
+_must_check_ int message_file_open(
+	struct message_file *file, struct mailbox *mailbox, uint32_t msg_uid);
 void message_file_close(struct message_file *file);
 
 /*
@@ -43,5 +44,5 @@ _must_check_ int message_file_structure(struct message_file *file, struct work *
  * Append raw bytes of a stretch of the file, at most max_bytes of them, whatever the budget (it is charged).
  * Returns 0; -ESTALE; -errno.
  */
-_must_check_ int message_file_read(
-	struct message_file *file, uint64_t offset, uint64_t end, size_t max_bytes, struct buf *out, struct work *work);
+_must_check_ int message_file_read(struct message_file *file, uint64_t offset, uint64_t end,
+	size_t max_bytes, struct buf *out, struct work *work);

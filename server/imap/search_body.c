@@ -46,8 +46,8 @@ static bool wants_header(const struct mime_part *part, const struct search_body_
 	return wants->headers || (part->parent && part->parent->kind == MIME_MESSAGE);
 }
 
-static int look_at_header(struct search_body *body, struct message_file *file, const struct search_body_wants *wants,
-	struct work *work, bool *ret_found)
+static int look_at_header(struct search_body *body, struct message_file *file,
+	const struct search_body_wants *wants, struct work *work, bool *ret_found)
 {
 	const struct mime_part *part = body->part;
 
@@ -56,14 +56,16 @@ static int look_at_header(struct search_body *body, struct message_file *file, c
 	work->budget--;
 	buf_clear(wants->text);
 
-	int r = message_file_read(file, part->header_offset, part->body_offset, LIMIT_HEADER_BYTES, wants->text, work);
+	int r = message_file_read(file, part->header_offset, part->body_offset, LIMIT_HEADER_BYTES,
+		wants->text, work);
 
 	if (r == 0)
 		*ret_found = header_contains(buf_slice(wants->text), wants->needle);
 	return r;
 }
 
-static int feed_chunk(struct search_body *body, struct message_file *file, struct work *work, bool *found)
+static int feed_chunk(
+	struct search_body *body, struct message_file *file, struct work *work, bool *found)
 {
 	_cleanup_buf_ struct buf chunk = BUF(SEARCH_CHUNK_BYTES);
 	uint64_t at = body->part->body_offset + body->offset;
@@ -72,7 +74,8 @@ static int feed_chunk(struct search_body *body, struct message_file *file, struc
 		return -EINPROGRESS;
 	work->budget--;
 
-	int r = message_file_read(file, at, body->part->end_offset, SEARCH_CHUNK_BYTES, &chunk, work);
+	int r = message_file_read(
+		file, at, body->part->end_offset, SEARCH_CHUNK_BYTES, &chunk, work);
 
 	if (r < 0)
 		return r;
@@ -81,8 +84,8 @@ static int feed_chunk(struct search_body *body, struct message_file *file, struc
 	return 0;
 }
 
-static int look_at_body(struct search_body *body, struct message_file *file, const struct search_body_wants *wants,
-	struct work *work, bool *ret_found)
+static int look_at_body(struct search_body *body, struct message_file *file,
+	const struct search_body_wants *wants, struct work *work, bool *ret_found)
 {
 	uint64_t bytes = body->part->end_offset - body->part->body_offset;
 	bool found = false;
@@ -102,8 +105,8 @@ static int look_at_body(struct search_body *body, struct message_file *file, con
 	return 0;
 }
 
-static int look_at_part(struct search_body *body, struct message_file *file, const struct search_body_wants *wants,
-	struct work *work, bool *ret_found)
+static int look_at_part(struct search_body *body, struct message_file *file,
+	const struct search_body_wants *wants, struct work *work, bool *ret_found)
 {
 	int r = 0;
 
@@ -115,8 +118,8 @@ static int look_at_part(struct search_body *body, struct message_file *file, con
 	return body->part->kind == MIME_TEXT ? look_at_body(body, file, wants, work, ret_found) : 0;
 }
 
-int search_body_run(struct search_body *body, struct message_file *file, const struct search_body_wants *wants,
-	struct work *work, bool *ret_found)
+int search_body_run(struct search_body *body, struct message_file *file,
+	const struct search_body_wants *wants, struct work *work, bool *ret_found)
 {
 	bool found = false;
 

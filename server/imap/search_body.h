@@ -9,12 +9,12 @@
  * to the body with their headers. What is neither text nor message is left out.
  */
 struct search_body {
-	uint32_t msg_uid;              /* which message; 0: none is under way */
-	const struct mime_part *part;  /* the part that is looked at */
+	uint32_t msg_uid;             /* which message; 0: none is under way */
+	const struct mime_part *part; /* the part that is looked at */
 	bool header_done;
-	uint64_t offset;               /* in its body */
+	uint64_t offset; /* in its body */
 	struct text_decoder *decoder;
-	struct text_search *search;    /* NULL: its body was not begun */
+	struct text_search *search; /* NULL: its body was not begun */
 };
 
 struct search_body_wants {

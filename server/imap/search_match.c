@@ -18,8 +18,8 @@ struct key_match {
 	struct seq_ranges numbers;
 	struct text_needle needle;
 	bool has_needle;
-	uint32_t flag;        /* of a keyword that is a flag to us: $Forwarded */
-	int keyword;          /* its number; -1: no message has it */
+	uint32_t flag; /* of a keyword that is a flag to us: $Forwarded */
+	int keyword;   /* its number; -1: no message has it */
 	struct search_body body;
 
 	uint32_t known_seqnum; /* matches is about this message; 0: about none */
@@ -44,7 +44,8 @@ static int prepare_key(struct search *search, struct search_key *key)
 	switch (key->kind) {
 	case SEARCH_SEQNUMS:
 	case SEARCH_UIDS: /* of a number that stands for nothing (RFC 9051 section 9, seq-number) no message is found */
-		must(seqset_parse(key->set, star > 0 ? star : UINT32_MAX, search->arena, &match->numbers) == PARSE_OK);
+		must(seqset_parse(key->set, star > 0 ? star : UINT32_MAX, search->arena,
+			     &match->numbers) == PARSE_OK);
 		return 0;
 	case SEARCH_KEYWORD:
 		match->flag = flag_from_name(key->text);
@@ -94,17 +95,20 @@ void search_done(struct search *search)
 	buf_done(&search->text);
 }
 
-static int match_internaldate(struct search *search, const struct search_key *key, bool *ret_matches)
+static int match_internaldate(
+	struct search *search, const struct search_key *key, bool *ret_matches)
 {
 	int64_t seconds;
-	int r = mailbox_internaldate(search->mailbox, view_uid(search->view, search->seqnum), &seconds);
+	int r = mailbox_internaldate(
+		search->mailbox, view_uid(search->view, search->seqnum), &seconds);
 
 	if (r < 0)
 		return r;
 	if (key->kind == SEARCH_AGE) {
 		int64_t age = (int64_t)(search->now_usec / 1000000) - seconds;
 
-		*ret_matches = key->younger ? age <= (int64_t)key->seconds : age >= (int64_t)key->seconds;
+		*ret_matches =
+			key->younger ? age <= (int64_t)key->seconds : age >= (int64_t)key->seconds;
 		return 0;
 	}
 
@@ -114,10 +118,12 @@ static int match_internaldate(struct search *search, const struct search_key *ke
 	return 0;
 }
 
-static int match_size(struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
+static int match_size(
+	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
 	uint64_t octets;
-	int r = mailbox_rfc822_size(search->mailbox, view_uid(search->view, search->seqnum), work, &octets);
+	int r = mailbox_rfc822_size(
+		search->mailbox, view_uid(search->view, search->seqnum), work, &octets);
 
 	if (r < 0)
 		return r;
@@ -154,9 +160,11 @@ static bool header_matches(const struct search_key *key, struct slice header)
 	return false;
 }
 
-static int match_header(struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
+static int match_header(
+	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
-	int r = message_file_open(search->file, search->mailbox, view_uid(search->view, search->seqnum));
+	int r = message_file_open(
+		search->file, search->mailbox, view_uid(search->view, search->seqnum));
 
 	if (r == 0)
 		r = message_file_header(search->file, work);
@@ -165,11 +173,13 @@ static int match_header(struct search *search, const struct search_key *key, str
 
 	struct slice header = buf_slice(&search->file->header);
 
-	*ret_matches = key->kind == SEARCH_SENT ? sent_matches(key, header) : header_matches(key, header);
+	*ret_matches =
+		key->kind == SEARCH_SENT ? sent_matches(key, header) : header_matches(key, header);
 	return 0;
 }
 
-static int match_body(struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
+static int match_body(
+	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
 	struct key_match *match = key->match;
 
@@ -178,7 +188,8 @@ static int match_body(struct search *search, const struct search_key *key, struc
 		return 0;
 	}
 
-	int r = message_file_open(search->file, search->mailbox, view_uid(search->view, search->seqnum));
+	int r = message_file_open(
+		search->file, search->mailbox, view_uid(search->view, search->seqnum));
 
 	if (r == 0)
 		r = message_file_structure(search->file, work);
@@ -201,10 +212,12 @@ static bool has_keyword(const struct key_match *match, const struct message *mes
 	return match->keyword >= 0 && (message->keywords >> match->keyword & 1);
 }
 
-static int match_key(struct search *search, struct search_key *key, struct work *work, bool *ret_matches);
+static int match_key(
+	struct search *search, struct search_key *key, struct work *work, bool *ret_matches);
 
 /* Stops at the first child that decides: the cheap ones come first. */
-static int match_children(struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
+static int match_children(
+	struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
 {
 	bool deciding = key->kind == SEARCH_OR;
 
@@ -223,7 +236,8 @@ static int match_children(struct search *search, struct search_key *key, struct 
 	return 0;
 }
 
-static int match_not(struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
+static int match_not(
+	struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
 {
 	bool matches;
 	int r = match_key(search, key->children, work, &matches);
@@ -233,7 +247,8 @@ static int match_not(struct search *search, struct search_key *key, struct work 
 	return r;
 }
 
-static int match_kind(struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
+static int match_kind(
+	struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
 {
 	const struct key_match *match = key->match;
 	const struct message *message = view_message(search->view, search->seqnum);
@@ -280,7 +295,8 @@ static int match_kind(struct search *search, struct search_key *key, struct work
 }
 
 /* What a key said of this message is kept: after a yield the tree is walked again from its root. */
-static int match_key(struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
+static int match_key(
+	struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
 {
 	struct key_match *match = key->match;
 

@@ -43,7 +43,8 @@ static enum run tell_expunged(struct imap *imap, struct updates *u)
 static enum run tell_exists(struct imap *imap, struct updates *u)
 {
 	if (u->changes.exists_changed)
-		write_format(&imap->out, "* %u EXISTS\r\n* %u RECENT\r\n", view_exists(imap->view), view_recent(imap->view));
+		write_format(&imap->out, "* %u EXISTS\r\n* %u RECENT\r\n", view_exists(imap->view),
+			view_recent(imap->view));
 	updates_write_keywords(imap);
 	u->stage = UPDATES_FLAGS;
 	return RUN_DONE;
@@ -60,7 +61,9 @@ void updates_write_flags(struct imap *imap, uint32_t seqnum)
 	write_raw(w, SLICE("* "));
 	write_number(w, seqnum);
 	write_raw(w, SLICE(" FETCH ("));
-	if (type && (type->flags & COMMAND_BY_UID)) { /* RFC 9051 section 6.4.9: UID is part of every FETCH then */
+	if (type &&
+		(type->flags &
+			COMMAND_BY_UID)) { /* RFC 9051 section 6.4.9: UID is part of every FETCH then */
 		write_raw(w, SLICE("UID "));
 		write_number(w, message->msg_uid);
 		write_raw(w, SLICE(" "));

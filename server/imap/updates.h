@@ -10,7 +10,7 @@ enum updates_stage { UPDATES_NONE, UPDATES_SYNC, UPDATES_EXPUNGED, UPDATES_EXIST
 struct updates {
 	enum updates_stage stage;
 	bool may_expunge;
-	uint64_t locked_usec;        /* a lock was held elsewhere: when to look again; 0: no */
+	uint64_t locked_usec; /* a lock was held elsewhere: when to look again; 0: no */
 	struct view_changes changes;
 	size_t next;
 };

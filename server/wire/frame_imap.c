@@ -37,7 +37,7 @@ void frame_imap_shrink(struct frame_imap *frame)
 bool frame_imap_is_open(const struct frame_imap *frame)
 {
 	return frame->state != FRAME_STATE_DONE && frame->state != FRAME_STATE_OVERFLOW &&
-		(frame->state != FRAME_STATE_LINE || frame->command.n > 0);
+	       (frame->state != FRAME_STATE_LINE || frame->command.n > 0);
 }
 
 /* Read digits up to end; a number that does not fit is as large as a number can be. */

@@ -28,9 +28,9 @@ enum frame_event {
 };
 
 struct frame_imap_limits {
-	size_t line_bytes;    /* of one command, its literals left out */
+	size_t line_bytes; /* of one command, its literals left out */
 	size_t literal_bytes; /* of one command, its lines left out: larger ones are announced, but cannot be accepted */
-	uint64_t skip_bytes;  /* of one command that is skipped */
+	uint64_t skip_bytes; /* of one command that is skipped */
 };
 
 struct frame_literal {
@@ -39,8 +39,16 @@ struct frame_literal {
 	bool literal8;
 };
 
-enum frame_state { FRAME_STATE_LINE, FRAME_STATE_ASK, FRAME_STATE_LITERAL, FRAME_STATE_SKIP_LINE, FRAME_STATE_SKIP_LITERAL,
-	FRAME_STATE_SKIPPED, FRAME_STATE_DONE, FRAME_STATE_OVERFLOW };
+enum frame_state {
+	FRAME_STATE_LINE,
+	FRAME_STATE_ASK,
+	FRAME_STATE_LITERAL,
+	FRAME_STATE_SKIP_LINE,
+	FRAME_STATE_SKIP_LITERAL,
+	FRAME_STATE_SKIPPED,
+	FRAME_STATE_DONE,
+	FRAME_STATE_OVERFLOW
+};
 
 enum { FRAME_TAIL_BYTES = 32 };
 
@@ -51,11 +59,11 @@ struct frame_imap {
 	struct frame_literal literal;
 
 	enum frame_state state;
-	size_t line_start;       /* in command: where the current line begins */
-	size_t line_bytes;       /* read of this command, its literals left out */
-	size_t literals_bytes;   /* accepted for this command */
-	uint64_t left_octets;    /* of the literal being read or skipped */
-	uint64_t skipped_bytes;  /* of this command */
+	size_t line_start;           /* in command: where the current line begins */
+	size_t line_bytes;           /* read of this command, its literals left out */
+	size_t literals_bytes;       /* accepted for this command */
+	uint64_t left_octets;        /* of the literal being read or skipped */
+	uint64_t skipped_bytes;      /* of this command */
 	char tail[FRAME_TAIL_BYTES]; /* the last bytes of a line that is being skipped */
 	size_t tail_n;
 };

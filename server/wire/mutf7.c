@@ -95,7 +95,9 @@ static int decode(struct slice name, struct buf *out)
 			r = -EINVAL;
 		} else {
 			(void)slice_split(&name, '-', &shifted);
-			r = shifted.n == 0 ? buf_add_char(out, '&') : after_shift ? -EINVAL : decode_shifted(shifted, out);
+			r = shifted.n == 0 ? buf_add_char(out, '&')
+			    : after_shift  ? -EINVAL
+					   : decode_shifted(shifted, out);
 			after_shift = shifted.n > 0;
 		}
 		if (r < 0)

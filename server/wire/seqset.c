@@ -77,7 +77,8 @@ static void append(struct seq_ranges *set, struct arena *arena, struct seq_range
 	set->ranges[set->n++] = range;
 }
 
-enum parse seqset_parse(struct slice set, uint32_t star, struct arena *arena, struct seq_ranges *ret_ranges)
+enum parse seqset_parse(
+	struct slice set, uint32_t star, struct arena *arena, struct seq_ranges *ret_ranges)
 {
 	struct seq_ranges ranges = { 0 };
 	bool ascending = true;

@@ -5,7 +5,9 @@
 #include "base/parse.h"
 #include "base/slice.h"
 
-struct seq_range { uint32_t first, last; }; /* inclusive, first <= last, never 0 */
+struct seq_range {
+	uint32_t first, last;
+}; /* inclusive, first <= last, never 0 */
 
 /*
  * Take the next range of a set off the front of *in; loop while in->n > 0.
@@ -31,7 +33,8 @@ struct seq_ranges {
  * Read a whole set into ascending ranges that neither overlap nor touch, made in the arena.
  * Returns as seqset_next(); an empty set is PARSE_BAD.
  */
-_must_check_ enum parse seqset_parse(struct slice set, uint32_t star, struct arena *arena, struct seq_ranges *ret_ranges);
+_must_check_ enum parse seqset_parse(
+	struct slice set, uint32_t star, struct arena *arena, struct seq_ranges *ret_ranges);
 
 /* Whether number is in one of the ranges. Binary search. */
 bool seq_ranges_have(const struct seq_ranges *ranges, uint32_t number);

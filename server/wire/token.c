@@ -92,7 +92,8 @@ enum parse token_tag(struct slice *in, struct slice *ret_tag)
 {
 	struct slice s = *in, tag;
 
-	if (take_run(&s, CLASS_ATOM | CLASS_RESP_SPECIAL, &tag) != PARSE_OK || slice_find(tag, '+') >= 0)
+	if (take_run(&s, CLASS_ATOM | CLASS_RESP_SPECIAL, &tag) != PARSE_OK ||
+		slice_find(tag, '+') >= 0)
 		return PARSE_BAD;
 	*in = s;
 	*ret_tag = tag;
@@ -113,7 +114,11 @@ enum parse token_word(struct slice *in, struct slice word)
 static size_t utf8_length(struct slice s)
 {
 	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+	size_t n = c < 0x80                ? 1
+		   : c >= 0xc2 && c < 0xe0 ? 2
+		   : c >= 0xe0 && c < 0xf0 ? 3
+		   : c >= 0xf0 && c < 0xf5 ? 4
+					   : 0;
 
 	if (c == 0 || n == 0 || n > s.n)
 		return 0;
@@ -123,8 +128,8 @@ static size_t utf8_length(struct slice s)
 
 	unsigned char second = n > 1 ? (unsigned char)s.p[1] : 0;
 
-	if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) || (c == 0xf0 && second < 0x90) ||
-		(c == 0xf4 && second > 0x8f))
+	if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
+		(c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
 		return 0;
 	return n;
 }
@@ -202,7 +207,8 @@ static enum parse take_literal(struct slice *in, struct slice *ret_string)
 
 	ssize_t end = slice_find(line, '}');
 
-	if (end < 0 || (size_t)end + 1 != line.n || slice_find_last(line, '{') != 0 || !frame_imap_literal(line, &literal))
+	if (end < 0 || (size_t)end + 1 != line.n || slice_find_last(line, '{') != 0 ||
+		!frame_imap_literal(line, &literal))
 		return PARSE_BAD;
 
 	struct slice rest = slice_tail(*in, (size_t)lf + 1);

@@ -31,12 +31,16 @@ _must_check_ enum parse token_atom(struct slice *in, struct slice *ret_atom);
 _must_check_ enum parse token_word(struct slice *in, struct slice word);
 
 /* A quoted string or a literal ({n}, {n+}; its line end and octets follow in *in). */
-_must_check_ enum parse token_string(struct slice *in, struct arena *arena, struct slice *ret_string);
-_must_check_ enum parse token_astring(struct slice *in, struct arena *arena, struct slice *ret_string);
+_must_check_ enum parse token_string(
+	struct slice *in, struct arena *arena, struct slice *ret_string);
+_must_check_ enum parse token_astring(
+	struct slice *in, struct arena *arena, struct slice *ret_string);
 /* NIL gives a slice whose p is NULL. */
-_must_check_ enum parse token_nstring(struct slice *in, struct arena *arena, struct slice *ret_string);
+_must_check_ enum parse token_nstring(
+	struct slice *in, struct arena *arena, struct slice *ret_string);
 /* list-mailbox: a pattern with % and *. */
-_must_check_ enum parse token_list_mailbox(struct slice *in, struct arena *arena, struct slice *ret_pattern);
+_must_check_ enum parse token_list_mailbox(
+	struct slice *in, struct arena *arena, struct slice *ret_pattern);
 
 _must_check_ enum parse token_number(struct slice *in, uint32_t *ret_number);
 _must_check_ enum parse token_nz_number(struct slice *in, uint32_t *ret_number);

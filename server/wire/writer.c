@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { QUOTED_MAX_BYTES = 1000 }; /* longer strings go as literals: line lengths of clients (RFC 2683 section 3.2.1.5) */
+enum {
+	QUOTED_MAX_BYTES = 1000
+}; /* longer strings go as literals: line lengths of clients (RFC 2683 section 3.2.1.5) */
 
 void write_raw(struct writer *w, struct slice text)
 {

@@ -10,7 +10,7 @@
  */
 struct writer {
 	struct buf *out;
-	bool utf8;   /* the client enabled UTF8=ACCEPT or IMAP4rev2: quoted strings may hold UTF-8 */
+	bool utf8; /* the client enabled UTF8=ACCEPT or IMAP4rev2: quoted strings may hold UTF-8 */
 	bool failed;
 };
 

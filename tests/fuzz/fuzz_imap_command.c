@@ -11,7 +11,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-static const struct frame_imap_limits limits = { .line_bytes = 2048, .literal_bytes = 1024, .skip_bytes = 8192 };
+static const struct frame_imap_limits limits = {
+	.line_bytes = 2048, .literal_bytes = 1024, .skip_bytes = 8192
+};
 
 static void check_label(const struct fetch_item *item)
 {
@@ -22,7 +24,8 @@ static void check_label(const struct fetch_item *item)
 
 	must(grammar_fetch(&in, &grammar, &again) == PARSE_OK && again.n == 1);
 	must(slice_equal(again.items[0].label, item->label));
-	must(again.items[0].section.n == item->section.n && again.items[0].section.kind == item->section.kind);
+	must(again.items[0].section.n == item->section.n &&
+		again.items[0].section.kind == item->section.kind);
 	must(again.items[0].section.names_n == item->section.names_n);
 }
 
@@ -32,12 +35,14 @@ static void check_set(struct slice set, struct arena *arena)
 
 	must(seqset_parse(set, 7, arena, &ranges) == PARSE_OK);
 	for (size_t i = 0; i < ranges.n; i++) {
-		must(ranges.ranges[i].first >= 1 && ranges.ranges[i].first <= ranges.ranges[i].last);
+		must(ranges.ranges[i].first >= 1 &&
+			ranges.ranges[i].first <= ranges.ranges[i].last);
 		must(i == 0 || ranges.ranges[i].first - 1 > ranges.ranges[i - 1].last);
 	}
 }
 
-static void check_arguments(const struct command_type *type, const union arguments *a, struct arena *arena)
+static void check_arguments(
+	const struct command_type *type, const union arguments *a, struct arena *arena)
 {
 	if (strstr(type->name, "FETCH")) {
 		check_set(a->fetch.set, arena);

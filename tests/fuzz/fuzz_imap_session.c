@@ -20,7 +20,8 @@ enum { CONNECTIONS = 2, STEPS_MAX = 200000, DELIVERED_MAX = 50, PATH_BYTES = 400
 
 static const struct slice messages[] = {
 	SLICE("Subject: a\nFrom: a <a@b.example>\nDate: 1 Jan 2024 00:00:00 +0000\n\nbody\n"),
-	SLICE("Subject: =?utf-8?B?5p2x5Lqs?=\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\none\n--x\n"
+	SLICE("Subject: =?utf-8?B?5p2x5Lqs?=\nContent-Type: multipart/mixed; "
+	      "boundary=x\n\n--x\n\none\n--x\n"
 	      "Content-Type: message/rfc822\n\nSubject: in\n\ntwo\n--x--\n"),
 	SLICE("\0\xff\r\n\r\n\r\r\n"),
 	SLICE(""),
@@ -49,7 +50,8 @@ static void make_directories(struct play *p)
 	static const char *const names[] = { "cur", "new", "tmp" };
 	char path[PATH_BYTES];
 
-	snprintf(p->root, sizeof p->root, "%s/restante-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(p->root, sizeof p->root, "%s/restante-fuzz-XXXXXX",
+		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	must(mkdtemp(p->root) != NULL);
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(path, sizeof path, "%s/%s", p->root, names[i]);
@@ -93,12 +95,13 @@ static void deliver(struct play *p)
 		return;
 	p->delivered++;
 	snprintf(from, sizeof from, "%s/tmp/%u.M1P1.h", p->root, 1700000000 + p->delivered);
-	snprintf(to, sizeof to, "%s/%s/%u.M1P1.h%s", p->root, p->delivered % 2 ? "new" : "cur", 1700000000 + p->delivered,
-		p->delivered % 2 ? "" : ",W=5:2,S");
+	snprintf(to, sizeof to, "%s/%s/%u.M1P1.h%s", p->root, p->delivered % 2 ? "new" : "cur",
+		1700000000 + p->delivered, p->delivered % 2 ? "" : ",W=5:2,S");
 
 	int fd = open(from, O_WRONLY | O_CREAT, 0600);
 
-	must(fd >= 0 && write(fd, message.p, message.n) == (ssize_t)message.n && close(fd) == 0 && rename(from, to) == 0);
+	must(fd >= 0 && write(fd, message.p, message.n) == (ssize_t)message.n && close(fd) == 0 &&
+		rename(from, to) == 0);
 }
 
 /* What another program does to the first message it meets in cur/. */
@@ -121,7 +124,7 @@ static void disturb(struct play *p, uint8_t how)
 	}
 	if (e && how == 4) {
 		snprintf(path, sizeof path, "%s/cur/%s", p->root, e->d_name);
-		(void)truncate(path, 20);
+		must(truncate(path, 20) == 0);
 	}
 	closedir(dir);
 }
@@ -145,7 +148,8 @@ static void check_numbers(struct connection *c, struct slice line)
 	uint64_t number;
 	struct slice word;
 
-	if (slice_starts_with(line, SLICE("* OK [CLOSED]")) || slice_ends_with(line, SLICE(" OK CLOSE completed")) ||
+	if (slice_starts_with(line, SLICE("* OK [CLOSED]")) ||
+		slice_ends_with(line, SLICE(" OK CLOSE completed")) ||
 		slice_ends_with(line, SLICE(" OK UNSELECT completed")))
 		c->exists = 0;
 	if (!slice_skip_nocase(&line, SLICE("* ")))
@@ -165,7 +169,9 @@ static void check_numbers(struct connection *c, struct slice line)
 static void check_line(struct slice line)
 {
 	for (size_t i = 0; i < line.n; i++)
-		must(line.p[i] >= ' ' || line.p[i] == '\t'); /* neither NUL nor raw 8-bit, nor other control characters */
+		must(line.p[i] >= ' ' ||
+			line.p[i] ==
+				'\t'); /* neither NUL nor raw 8-bit, nor other control characters */
 }
 
 /* Read what was put out as responses. A connection that was closed may leave half a one. */
@@ -195,9 +201,11 @@ static void check_output(struct connection *c)
 				return;
 			}
 			if (more)
-				must(slice_find(slice_take(&rest, (size_t)literal.octets), '\0') < 0);
+				must(slice_find(slice_take(&rest, (size_t)literal.octets), '\0') <
+					0);
 		}
-		must(slice_starts_with(start, SLICE("* ")) || slice_starts_with(start, SLICE("+ ")) || slice_find(start, ' ') > 0);
+		must(slice_starts_with(start, SLICE("* ")) ||
+			slice_starts_with(start, SLICE("+ ")) || slice_find(start, ' ') > 0);
 		check_numbers(c, slice_head(start, (size_t)slice_find(start, '\r')));
 	}
 	buf_clear(&c->out);
@@ -210,7 +218,8 @@ static void run(struct play *p, struct connection *c)
 
 	for (unsigned i = 0; !c->closed; i++) {
 		struct engine_io io = {
-			.in = &c->in, .out = &c->out, .now_usec = p->now_usec, .budget = p->budget };
+			.in = &c->in, .out = &c->out, .now_usec = p->now_usec, .budget = p->budget
+		};
 		enum engine_wants wants = c->engine->type->step(c->engine, &io);
 
 		must(i < STEPS_MAX);
@@ -280,8 +289,8 @@ static void start(struct play *p)
 	for (int i = 0; i < CONNECTIONS; i++) {
 		p->connections[i].in = BUF(4 * 1024 * 1024);
 		p->connections[i].out = BUF(LIMIT_OUTPUT_BYTES);
-		p->connections[i].engine =
-			imap_new(&(struct imap_settings){ .store = p->store, .user = "u", .version = "0" });
+		p->connections[i].engine = imap_new(
+			&(struct imap_settings){ .store = p->store, .user = "u", .version = "0" });
 	}
 }
 

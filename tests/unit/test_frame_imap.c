@@ -3,7 +3,9 @@
 #include "server/wire/frame_imap.h"
 #include "tests/unit/unit.h"
 
-static const struct frame_imap_limits small = { .line_bytes = 40, .literal_bytes = 10, .skip_bytes = 200 };
+static const struct frame_imap_limits small = {
+	.line_bytes = 40, .literal_bytes = 10, .skip_bytes = 200
+};
 
 /* What the caller would do: accept what fits, refuse the rest. Writes one line an event. */
 static void note(struct frame_imap *frame, enum frame_event event, struct buf *out)
@@ -16,8 +18,9 @@ static void note(struct frame_imap *frame, enum frame_event event, struct buf *o
 		r = buf_addf(out, "command %.*s;", SLICE_FMT(buf_slice(&frame->command)));
 		break;
 	case FRAME_LITERAL:
-		r = buf_addf(out, "literal%s %s %llu %s;", l->literal8 ? "8" : "", l->sync ? "sync" : "nonsync",
-			(unsigned long long)l->octets, frame_imap_fits(frame) ? "fits" : "too big");
+		r = buf_addf(out, "literal%s %s %llu %s;", l->literal8 ? "8" : "",
+			l->sync ? "sync" : "nonsync", (unsigned long long)l->octets,
+			frame_imap_fits(frame) ? "fits" : "too big");
 		if (frame_imap_fits(frame))
 			frame_imap_accept(frame);
 		else
@@ -27,7 +30,8 @@ static void note(struct frame_imap *frame, enum frame_event event, struct buf *o
 		r = buf_add_str(out, "too long;");
 		break;
 	case FRAME_SKIPPED:
-		r = buf_addf(out, "skipped %.*s;", SLICE_FMT(slice_head(buf_slice(&frame->command), 2)));
+		r = buf_addf(
+			out, "skipped %.*s;", SLICE_FMT(slice_head(buf_slice(&frame->command), 2)));
 		break;
 	case FRAME_OVERFLOW:
 		if (!slice_ends_with(buf_slice(out), SLICE("overflow;"))) /* told again and again */
@@ -65,27 +69,36 @@ static const struct {
 	{ "a NOOP\n", "command a NOOP;" },
 	{ "a NOOP\r\nb NOOP\r\n", "command a NOOP;command b NOOP;" },
 	{ "\r\n", "command ;" },
-	{ "a LOGIN {3}\r\nfoo {2+}\r\nba\r\n", "literal sync 3 fits;literal nonsync 2 fits;command a LOGIN {3}\r\nfoo {2+}\r\nba;" },
+	{ "a LOGIN {3}\r\nfoo {2+}\r\nba\r\n", "literal sync 3 fits;literal nonsync 2 fits;command "
+					       "a LOGIN {3}\r\nfoo {2+}\r\nba;" },
 	{ "a X {0}\r\n\r\n", "literal sync 0 fits;command a X {0}\r\n;" },
-	{ "a X {0+}\r\n{0+}\r\n\r\n", "literal nonsync 0 fits;literal nonsync 0 fits;command a X {0+}\r\n{0+}\r\n;" },
+	{ "a X {0+}\r\n{0+}\r\n\r\n",
+		"literal nonsync 0 fits;literal nonsync 0 fits;command a X {0+}\r\n{0+}\r\n;" },
 	{ "a X {4}\r\n\r\n{}\r\n", "literal sync 4 fits;command a X {4}\r\n\r\n{};" },
 	{ "a X ~{2}\r\nab\r\n", "literal8 sync 2 fits;command a X ~{2}\r\nab;" },
 	{ "a X {6+}\r\n123456{5+}\r\n12345\r\nb N\r\n",
 		"literal nonsync 6 fits;literal nonsync 5 too big;skipped a ;command b N;" },
 	{ "a X {11}\r\nb N\r\n", "literal sync 11 too big;skipped a ;command b N;" },
-	{ "a X {11+}\r\n12345678901 {3}\r\nb N\r\n", "literal nonsync 11 too big;skipped a ;command b N;" },
+	{ "a X {11+}\r\n12345678901 {3}\r\nb N\r\n",
+		"literal nonsync 11 too big;skipped a ;command b N;" },
 	{ "a X {11+}\r\n12345678901 {3+}\r\nabc {1+}\r\nx\r\nb N\r\n",
 		"literal nonsync 11 too big;skipped a ;command b N;" },
-	{ "a X {4294967296}\r\nb N\r\n", "literal sync 4294967296 too big;skipped a ;command b N;" },
-	{ "a X {99999999999999999999}\r\nb N\r\n", "literal sync 18446744073709551615 too big;skipped a ;command b N;" },
-	{ "a X {99999999999999999999+}\r\nb N\r\n", "literal nonsync 18446744073709551615 too big;overflow;" },
+	{ "a X {4294967296}\r\nb N\r\n",
+		"literal sync 4294967296 too big;skipped a ;command b N;" },
+	{ "a X {99999999999999999999}\r\nb N\r\n",
+		"literal sync 18446744073709551615 too big;skipped a ;command b N;" },
+	{ "a X {99999999999999999999+}\r\nb N\r\n",
+		"literal nonsync 18446744073709551615 too big;overflow;" },
 	{ "a 345678901234567890123456789012345678\r\nb N\r\n",
 		"command a 345678901234567890123456789012345678;command b N;" },
-	{ "a 3456789012345678901234567890123456789\r\nb N\r\n", "too long;skipped a ;command b N;" },
-	{ "a 345678901234567890123456789012345678901234567890 {7}\r\nb N\r\n", "too long;skipped a ;command b N;" },
+	{ "a 3456789012345678901234567890123456789\r\nb N\r\n",
+		"too long;skipped a ;command b N;" },
+	{ "a 345678901234567890123456789012345678901234567890 {7}\r\nb N\r\n",
+		"too long;skipped a ;command b N;" },
 	{ "a 345678901234567890123456789012345678901234567890 {7+}\r\nb N\r\n12\r\nc N\r\n",
 		"too long;skipped a ;command c N;" },
-	{ "a 3456789012345678901234567890123456{2+}\r\n12\r\nc N\r\n", "too long;skipped a ;command c N;" },
+	{ "a 3456789012345678901234567890123456{2+}\r\n12\r\nc N\r\n",
+		"too long;skipped a ;command c N;" },
 	{ "a X {}\r\n", "command a X {};" },
 	{ "a X {-1}\r\n", "command a X {-1};" },
 	{ "a X {+}\r\n", "command a X {+};" },
@@ -104,8 +117,8 @@ static void run_cut(size_t row, size_t at)
 	frame_imap_init(&frame, &small);
 	feed(&frame, slice_head(in, at), &out);
 	feed(&frame, slice_tail(in, at), &out);
-	CHECK(slice_equal(buf_slice(&out), slice_str(rows[row].want)), "row %zu cut at %zu: %.*s", row, at,
-		SLICE_FMT(buf_slice(&out)));
+	CHECK(slice_equal(buf_slice(&out), slice_str(rows[row].want)), "row %zu cut at %zu: %.*s",
+		row, at, SLICE_FMT(buf_slice(&out)));
 	frame_imap_done(&frame);
 }
 
@@ -126,7 +139,8 @@ static void test_byte_by_byte(void)
 		frame_imap_init(&frame, &small);
 		while (in.n > 0)
 			feed(&frame, slice_take(&in, 1), &out);
-		CHECK(slice_equal(buf_slice(&out), slice_str(rows[row].want)), "row %zu: %.*s", row, SLICE_FMT(buf_slice(&out)));
+		CHECK(slice_equal(buf_slice(&out), slice_str(rows[row].want)), "row %zu: %.*s", row,
+			SLICE_FMT(buf_slice(&out)));
 		frame_imap_done(&frame);
 	}
 }
@@ -139,8 +153,10 @@ static void test_endless_line_overflows(void)
 	frame_imap_init(&frame, &small);
 	for (int i = 0; i < 30; i++)
 		feed(&frame, SLICE("0123456789"), &out);
-	CHECK(slice_ends_with(buf_slice(&out), SLICE("overflow;")), "%.*s", SLICE_FMT(buf_slice(&out)));
-	CHECK(slice_starts_with(buf_slice(&out), SLICE("too long;overflow;")), "%.*s", SLICE_FMT(buf_slice(&out)));
+	CHECK(slice_ends_with(buf_slice(&out), SLICE("overflow;")), "%.*s",
+		SLICE_FMT(buf_slice(&out)));
+	CHECK(slice_starts_with(buf_slice(&out), SLICE("too long;overflow;")), "%.*s",
+		SLICE_FMT(buf_slice(&out)));
 	frame_imap_done(&frame);
 }
 

@@ -72,7 +72,8 @@ static struct talk start(struct store *store, size_t out_bytes)
 {
 	return (struct talk){
 		.store = store,
-		.engine = imap_new(&(struct imap_settings){ .store = store, .user = "u", .version = "0" }),
+		.engine = imap_new(
+			&(struct imap_settings){ .store = store, .user = "u", .version = "0" }),
 		.in = BUF(100000),
 		.out = BUF(out_bytes),
 	};
@@ -92,8 +93,10 @@ static enum engine_wants say(struct talk *t, const char *text)
 
 	CU_ASSERT(buf_add_str(&t->in, text) == 0);
 	do {
-		struct engine_io io = {
-			.in = &t->in, .out = &t->out, .now_usec = UINT64_C(1800000000000000), .budget = 100 };
+		struct engine_io io = { .in = &t->in,
+			.out = &t->out,
+			.now_usec = UINT64_C(1800000000000000),
+			.budget = 100 };
 
 		wants = t->engine->type->step(t->engine, &io);
 	} while (wants == ENGINE_STEP);
@@ -122,9 +125,11 @@ static void test_describe(void)
 	CHECK(say(&t, "c IDLE\r\n") == ENGINE_INPUT, "idle");
 	expect_description(&t, "INBOX idle");
 	CHECK(say(&t, "DONE\r\nd FOO\r\n") == ENGINE_INPUT, "a bad command");
-	CHECK(t.engine->commands == 3, "bad ones do not count: %llu", (unsigned long long)t.engine->commands);
+	CHECK(t.engine->commands == 3, "bad ones do not count: %llu",
+		(unsigned long long)t.engine->commands);
 	CHECK(t.engine->reason == CLOSE_NOT_YET, "open");
-	CHECK(say(&t, "e LOGOUT\r\n") == ENGINE_CLOSE && t.engine->reason == CLOSE_LOGOUT, "logged out");
+	CHECK(say(&t, "e LOGOUT\r\n") == ENGINE_CLOSE && t.engine->reason == CLOSE_LOGOUT,
+		"logged out");
 	CHECK(say(&t, "") == ENGINE_CLOSE, "it stays closed");
 	finish(&t);
 }
@@ -153,7 +158,8 @@ static void test_value_too_large(void)
 	CHECK(say(&t, "a SELECT INBOX\r\n") == ENGINE_INPUT, "select");
 	buf_clear(&t.out);
 	CHECK(say(&t, "b FETCH 1 ENVELOPE\r\n") == ENGINE_INPUT, "fetch");
-	CHECK(slice_starts_with(buf_slice(&t.out), SLICE("* 1 FETCH (ENVELOPE (NIL NIL NIL ")), "%.*s", 60, t.out.p);
+	CHECK(slice_starts_with(buf_slice(&t.out), SLICE("* 1 FETCH (ENVELOPE (NIL NIL NIL ")),
+		"%.*s", 60, t.out.p);
 	finish(&t);
 }
 
@@ -173,7 +179,8 @@ static void test_response_too_large(void)
 /* Freed in the middle of anything, nothing leaks. */
 static void test_freed_anywhere(void)
 {
-	static const char *const texts[] = { "", "a NO", "a SELECT {5}\r\nIN", "a IDLE\r\n", "a SELECT {300000+}\r\nx",
+	static const char *const texts[] = { "", "a NO", "a SELECT {5}\r\nIN", "a IDLE\r\n",
+		"a SELECT {300000+}\r\nx",
 		"a SELECT INBOX\r\nb SEARCH TEXT x\r\nc FETCH 1 BODY[]\r\nd SEARCH BODY {3}\r\n" };
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -182,7 +189,9 @@ static void test_freed_anywhere(void)
 		deliver_long_header(500000);
 		CU_ASSERT(buf_add_str(&t.in, texts[i]) == 0);
 		for (int step = 0; step < 20; step++) {
-			struct engine_io io = { .in = &t.in, .out = &t.out, .now_usec = 1, .budget = 1 };
+			struct engine_io io = {
+				.in = &t.in, .out = &t.out, .now_usec = 1, .budget = 1
+			};
 
 			(void)t.engine->type->step(t.engine, &io);
 		}

@@ -7,7 +7,10 @@
 
 #include <stdlib.h>
 
-#define S(text) { text, sizeof text - 1 }
+#define S(text)                                                                                    \
+	{                                                                                          \
+		text, sizeof text - 1                                                              \
+	}
 
 static void add(struct buf *out, const char *format, ...) _printf_(2, 3);
 static void add(struct buf *out, const char *format, ...)
@@ -22,7 +25,8 @@ static void add(struct buf *out, const char *format, ...)
 	CHECK(r == 0, "out is full");
 }
 
-static const char *const fetch_names[] = { "flags", "uid", "date", "size", "envelope", "body", "structure", "section" };
+static const char *const fetch_names[] = { "flags", "uid", "date", "size", "envelope", "body",
+	"structure", "section" };
 static const char *const section_names[] = { "all", "header", "text", "mime" };
 
 static void dump_section(const struct fetch_item *item, struct buf *out)
@@ -36,7 +40,8 @@ static void dump_section(const struct fetch_item *item, struct buf *out)
 	for (size_t i = 0; i < s->names_n; i++)
 		add(out, "%s%.*s", i ? "," : "", SLICE_FMT(s->names[i]));
 	if (item->partial)
-		add(out, "<%llu.%llu>", (unsigned long long)item->first_octet, (unsigned long long)item->octets);
+		add(out, "<%llu.%llu>", (unsigned long long)item->first_octet,
+			(unsigned long long)item->octets);
 	add(out, "=%.*s", SLICE_FMT(item->label));
 }
 
@@ -53,9 +58,9 @@ static void dump_fetch(const struct fetch_arguments *a, struct buf *out)
 static void dump_store(const struct store_arguments *a, struct buf *out)
 {
 	add(out, "%.*s %s%s %x", SLICE_FMT(a->set),
-		a->operation == FLAGS_ADD         ? "add" :
-			a->operation == FLAGS_REMOVE ? "remove" :
-						       "replace",
+		a->operation == FLAGS_ADD      ? "add"
+		: a->operation == FLAGS_REMOVE ? "remove"
+					       : "replace",
 		a->silent ? " silent" : "", a->flags);
 	for (size_t i = 0; i < a->keywords_n; i++)
 		add(out, " %.*s", SLICE_FMT(a->keywords[i]));
@@ -75,7 +80,8 @@ static void dump_children(const struct search_key *key, const char *name, struct
 
 static void dump_days(const struct search_key *key, const char *name, struct buf *out)
 {
-	add(out, "%s:%lld..%lld", name, key->first_day == INT64_MIN ? -1LL : (long long)key->first_day,
+	add(out, "%s:%lld..%lld", name,
+		key->first_day == INT64_MIN ? -1LL : (long long)key->first_day,
 		key->last_day == INT64_MAX ? -1LL : (long long)key->last_day);
 }
 
@@ -116,7 +122,8 @@ static void dump_key(const struct search_key *key, struct buf *out)
 		add(out, "%s:%u", key->younger ? "younger" : "older", key->seconds);
 		break;
 	case SEARCH_SIZE:
-		add(out, "%s:%llu", key->larger ? "larger" : "smaller", (unsigned long long)key->octets);
+		add(out, "%s:%llu", key->larger ? "larger" : "smaller",
+			(unsigned long long)key->octets);
 		break;
 	case SEARCH_SENT:
 		dump_days(key, "sent", out);
@@ -229,10 +236,14 @@ static const struct {
 	{ S("FETCH 1 BODY[1.MIME]"), "1 section:mime[1]=BODY[1.MIME]" },
 	{ S("FETCH 1 BODY[4.2.HEADER]"), "1 section:header[4.2]=BODY[4.2.HEADER]" },
 	{ S("FETCH 1 BODY[4.2.text]<1.2>"), "1 section:text[4.2]<1.2>=BODY[4.2.TEXT]" },
-	{ S("FETCH 1 BODY[HEADER.FIELDS (date \"From\")]"), "1 section:header[]+date,From=BODY[HEADER.FIELDS (date From)]" },
-	{ S("FETCH 1 BODY[HEADER.FIELDS ({4}\r\nDate)]"), "1 section:header[]+Date=BODY[HEADER.FIELDS (Date)]" },
-	{ S("FETCH 1 BODY[1.HEADER.FIELDS.NOT (A)]"), "1 section:header[1]-A=BODY[1.HEADER.FIELDS.NOT (A)]" },
-	{ S("FETCH 1 BODY[HEADER.FIELDS (\"a\\\"b\")]"), "1 section:header[]+a\"b=BODY[HEADER.FIELDS (\"a\\\"b\")]" },
+	{ S("FETCH 1 BODY[HEADER.FIELDS (date \"From\")]"),
+		"1 section:header[]+date,From=BODY[HEADER.FIELDS (date From)]" },
+	{ S("FETCH 1 BODY[HEADER.FIELDS ({4}\r\nDate)]"),
+		"1 section:header[]+Date=BODY[HEADER.FIELDS (Date)]" },
+	{ S("FETCH 1 BODY[1.HEADER.FIELDS.NOT (A)]"),
+		"1 section:header[1]-A=BODY[1.HEADER.FIELDS.NOT (A)]" },
+	{ S("FETCH 1 BODY[HEADER.FIELDS (\"a\\\"b\")]"),
+		"1 section:header[]+a\"b=BODY[HEADER.FIELDS (\"a\\\"b\")]" },
 	{ S("FETCH 1 BODY[HEADER.FIELDS ()]"), NULL },
 	{ S("FETCH 1 BODY[HEADER.FIELDS (\"a b\")]"), NULL },
 	{ S("FETCH 1 BODY[HEADER.FIELDS (a:)]"), NULL },
@@ -270,7 +281,8 @@ static const struct {
 
 	{ S("SEARCH ALL"), "and(all)" },
 	{ S("UID SEARCH UNSEEN 1:5 UID 7"), "and(not(flag:10) seqnums:1:5 uids:7)" },
-	{ S("SEARCH TEXT a SUBJECT b LARGER 5 SEEN"), "and(flag:10 larger:5 header:Subject=b text:a)" },
+	{ S("SEARCH TEXT a SUBJECT b LARGER 5 SEEN"),
+		"and(flag:10 larger:5 header:Subject=b text:a)" },
 	{ S("SEARCH OR SEEN FLAGGED"), "and(or(flag:10 flag:8))" },
 	{ S("SEARCH NOT (SEEN DELETED)"), "and(not(and(flag:10 flag:2)))" },
 	{ S("SEARCH NEW"), "and(and(recent not(flag:10)))" },
@@ -278,18 +290,22 @@ static const struct {
 	{ S("SEARCH KEYWORD $Work UNKEYWORD x"), "and(keyword:$Work not(keyword:x))" },
 	{ S("SEARCH BEFORE 1-Jan-1970"), "and(date:-1..-1)" },
 	{ S("SEARCH ON \"2-jan-1970\" SINCE 3-Jan-1970"), "and(date:1..1 date:2..-1)" },
-	{ S("SEARCH SENTBEFORE 1-Feb-1994 SENTON 29-Feb-2024"), "and(sent:-1..8796 sent:19782..19782)" },
+	{ S("SEARCH SENTBEFORE 1-Feb-1994 SENTON 29-Feb-2024"),
+		"and(sent:-1..8796 sent:19782..19782)" },
 	{ S("SEARCH ON 30-Feb-2024"), NULL },
 	{ S("SEARCH SMALLER 10"), "and(smaller:10)" },
 	{ S("SEARCH OLDER 3600 YOUNGER 1"), "and(older:3600 younger:1)" },
 	{ S("SEARCH OLDER 0"), NULL },
 	{ S("SEARCH HEADER X-Foo \"\""), "and(header:X-Foo=)" },
 	{ S("SEARCH HEADER \"\" x"), NULL },
-	{ S("SEARCH BCC a CC b FROM c TO d"), "and(header:Bcc=a header:Cc=b header:From=c header:To=d)" },
-	{ S("SEARCH CHARSET UTF-8 SUBJECT {6}\r\n\xe6\x97\xa5\xe6\x9c\xac"), "and(header:Subject=\xe6\x97\xa5\xe6\x9c\xac)" },
+	{ S("SEARCH BCC a CC b FROM c TO d"),
+		"and(header:Bcc=a header:Cc=b header:From=c header:To=d)" },
+	{ S("SEARCH CHARSET UTF-8 SUBJECT {6}\r\n\xe6\x97\xa5\xe6\x9c\xac"),
+		"and(header:Subject=\xe6\x97\xa5\xe6\x9c\xac)" },
 	{ S("SEARCH SUBJECT \"\xe6\x97\xa5\""), "and(header:Subject=\xe6\x97\xa5)" },
 	{ S("SEARCH SUBJECT {1}\r\n\xe6"), NULL },
-	{ S("SEARCH CHARSET ISO-2022-JP SUBJECT {10}\r\n\x1b$BF|K\\\x1b(B"), "and(header:Subject=\xe6\x97\xa5\xe6\x9c\xac)" },
+	{ S("SEARCH CHARSET ISO-2022-JP SUBJECT {10}\r\n\x1b$BF|K\\\x1b(B"),
+		"and(header:Subject=\xe6\x97\xa5\xe6\x9c\xac)" },
 	{ S("SEARCH CHARSET ISO-8859-1 SUBJECT {1}\r\n\xfc"), "and(header:Subject=\xc3\xbc)" },
 	{ S("SEARCH CHARSET X-NO-SUCH ALL"), "charset" },
 	{ S("SEARCH RETURN () ALL"), "return 4 and(all)" },
@@ -326,8 +342,8 @@ static void check_row(size_t i)
 		add(&got, "%s", grammar.fault == GRAMMAR_LIMIT ? "limit" : "charset");
 	else
 		add(&got, "BAD");
-	CHECK(slice_equal(buf_slice(&got), slice_str(rows[i].want ? rows[i].want : "BAD")), "row %zu: %.*s", i,
-		SLICE_FMT(buf_slice(&got)));
+	CHECK(slice_equal(buf_slice(&got), slice_str(rows[i].want ? rows[i].want : "BAD")),
+		"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
 }
 
 static void test_rows(void)
@@ -358,7 +374,8 @@ static void test_cuts(void)
 }
 
 /* Repeat a text n times between two others and expect a fault. */
-static void check_limit(const char *before, const char *middle, size_t n, const char *after, bool ok)
+static void check_limit(
+	const char *before, const char *middle, size_t n, const char *after, bool ok)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
 	_cleanup_buf_ struct buf text = BUF(1024 * 1024);
@@ -422,7 +439,8 @@ static const struct {
 static void test_list_patterns(void)
 {
 	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-		CHECK(list_matches(slice_str(patterns[i].pattern), slice_str(patterns[i].name), '/') == patterns[i].matches,
+		CHECK(list_matches(slice_str(patterns[i].pattern), slice_str(patterns[i].name),
+			      '/') == patterns[i].matches,
 			"row %zu", i);
 }
 
@@ -452,8 +470,8 @@ static void test_dates(void)
 		int64_t seconds = -1;
 		enum parse r = grammar_date_time(&in, &seconds);
 
-		CHECK((r == PARSE_OK) == (dates[i].text != NULL) && seconds == dates[i].seconds, "row %zu: %lld", i,
-			(long long)seconds);
+		CHECK((r == PARSE_OK) == (dates[i].text != NULL) && seconds == dates[i].seconds,
+			"row %zu: %lld", i, (long long)seconds);
 		if (!dates[i].text)
 			continue;
 		date_time_format(seconds, text);
@@ -472,7 +490,8 @@ static void test_command_names(void)
 	struct slice in = SLICE("uid fetch 1 FLAGS");
 	const struct command_type *type = command_take(&in);
 
-	CHECK(type && strcmp(type->name, "UID FETCH") == 0 && slice_equal(in, SLICE(" 1 FLAGS")), "UID takes the next word");
+	CHECK(type && strcmp(type->name, "UID FETCH") == 0 && slice_equal(in, SLICE(" 1 FLAGS")),
+		"UID takes the next word");
 	in = SLICE("UID NOOP");
 	CHECK(command_take(&in) == NULL && in.n == 8, "NOOP has no UID form");
 	in = SLICE("FETCHX");
@@ -480,7 +499,8 @@ static void test_command_names(void)
 	in = SLICE("");
 	CHECK(command_take(&in) == NULL, "nothing");
 	for (size_t i = 0; command_row(i); i++)
-		CHECK(!!command_row(i)->run == !!command_row(i)->parse && command_row(i)->rfc, "%s", command_row(i)->name);
+		CHECK(!!command_row(i)->run == !!command_row(i)->parse && command_row(i)->rfc, "%s",
+			command_row(i)->name);
 }
 
 static const struct unit_test tests[] = {

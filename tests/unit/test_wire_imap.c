@@ -35,6 +35,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <glob.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -162,9 +163,10 @@ static struct slice unescape(char *text)
 	size_t n = strlen(text), at = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (text[i] == '\\' && i + 3 < n + 0 && text[i + 1] == 'x' && ascii_hex_value(text[i + 2]) >= 0 &&
-			ascii_hex_value(text[i + 3]) >= 0) {
-			text[at++] = (char)(ascii_hex_value(text[i + 2]) * 16 + ascii_hex_value(text[i + 3]));
+		if (text[i] == '\\' && i + 3 < n + 0 && text[i + 1] == 'x' &&
+			ascii_hex_value(text[i + 2]) >= 0 && ascii_hex_value(text[i + 3]) >= 0) {
+			text[at++] = (char)(ascii_hex_value(text[i + 2]) * 16 +
+					    ascii_hex_value(text[i + 3]));
 			i += 3;
 		} else {
 			text[at++] = text[i];
@@ -205,49 +207,58 @@ static bool next_line(struct connection *c, struct buf *ret_line)
 	return true;
 }
 
-static bool matches(struct play *p, const char *pattern, struct slice line)
+/* An expression for whole lines. Freed by regfree(). */
+static bool compile(struct play *p, const char *pattern, regex_t *ret_regex)
 {
-	_cleanup_free_ char *whole = NULL, *text = strndup(line.n ? line.p : "", line.n);
-	regex_t regex;
+	_cleanup_free_ char *whole = NULL;
 
-	if (asprintf(&whole, "^(%s)$", pattern) < 0 || regcomp(&regex, whole, REG_EXTENDED | REG_NOSUB) != 0) {
-		fault(p, "bad expression %s", pattern);
-		return false;
-	}
-
-	bool found = regexec(&regex, text, 0, NULL, 0) == 0;
-
-	regfree(&regex);
-	return found;
+	if (asprintf(&whole, "^(%s)$", pattern) >= 0 &&
+		regcomp(ret_regex, whole, REG_EXTENDED | REG_NOSUB) == 0)
+		return true;
+	fault(p, "bad expression %s", pattern);
+	return false;
 }
 
-static void expect_line(struct play *p, struct connection *c, char *want, bool regex)
+static bool matches(const regex_t *regex, struct slice line)
+{
+	_cleanup_free_ char *text = strndup(line.n ? line.p : "", line.n);
+
+	return regexec(regex, text, 0, NULL, 0) == 0;
+}
+
+static void expect_line(struct play *p, struct connection *c, char *want)
 {
 	_cleanup_buf_ struct buf line = BUF(16 * 1024 * 1024);
 
 	if (!next_line(c, &line))
 		fault(p, "nothing came, expected %s", want);
-	else if (regex ? !matches(p, want, buf_slice(&line)) : !slice_equal(buf_slice(&line), unescape(want)))
+	else if (!slice_equal(buf_slice(&line), unescape(want)))
 		fault(p, "came: %.*s", SLICE_FMT(buf_slice(&line)));
 }
 
-static void pass_over(struct play *p, struct connection *c, const char *want)
+enum lines { ONE_LINE, UP_TO_LINE, ALL_LINES };
+
+/* The next line matches; or lines are passed over up to one that does; or all of them do. */
+static void expect_regex(
+	struct play *p, struct connection *c, const char *pattern, enum lines lines)
 {
 	_cleanup_buf_ struct buf line = BUF(16 * 1024 * 1024);
+	bool found = false, any = false;
+	regex_t regex;
 
-	while (next_line(c, &line))
-		if (matches(p, want, buf_slice(&line)))
-			return;
-	fault(p, "never came: %s", want);
-}
-
-static void expect_only(struct play *p, struct connection *c, const char *want)
-{
-	_cleanup_buf_ struct buf line = BUF(16 * 1024 * 1024);
-
-	while (next_line(c, &line))
-		if (!matches(p, want, buf_slice(&line)))
+	if (!compile(p, pattern, &regex))
+		return;
+	while (next_line(c, &line)) {
+		any = true;
+		found = matches(&regex, buf_slice(&line));
+		if (!found && lines != UP_TO_LINE)
 			fault(p, "came: %.*s", SLICE_FMT(buf_slice(&line)));
+		if (lines == ONE_LINE || (lines == UP_TO_LINE && found))
+			break;
+	}
+	if (lines == UP_TO_LINE ? !found : lines == ONE_LINE && !any)
+		fault(p, "never came: %s", pattern);
+	regfree(&regex);
 }
 
 static void write_file(const char *path, struct slice bytes)
@@ -280,8 +291,8 @@ static void deliver(struct play *p, struct slice message, const char *flags)
 	CU_ASSERT_FATAL(p->n < MESSAGES_MAX);
 	snprintf(p->names[p->n], sizeof p->names[p->n], "%u.M1P1.test", DELIVERED_FIRST + p->n);
 	snprintf(from, sizeof from, "%s/tmp/%s", p->maildir, p->names[p->n]);
-	snprintf(to, sizeof to, "%s/%s/%s%s%s", p->maildir, flags ? "cur" : "new", p->names[p->n], flags ? ":2," : "",
-		flags ? flags : "");
+	snprintf(to, sizeof to, "%s/%s/%s%s%s", p->maildir, flags ? "cur" : "new", p->names[p->n],
+		flags ? ":2," : "", flags ? flags : "");
 	write_file(from, message);
 	times[0] = times[1] = (struct timespec){ .tv_sec = DELIVERED_FIRST + 86400L * p->n };
 	CU_ASSERT_FATAL(utimensat(AT_FDCWD, from, times, 0) == 0 && rename(from, to) == 0);
@@ -304,7 +315,8 @@ static bool find_path(struct play *p, unsigned number, char *ret_path, size_t by
 		bool found = false;
 
 		for (struct dirent *e; !found && dir && (e = readdir(dir));)
-			if (strncmp(e->d_name, p->names[number - 1], strlen(p->names[number - 1])) == 0)
+			if (strncmp(e->d_name, p->names[number - 1],
+				    strlen(p->names[number - 1])) == 0)
 				found = snprintf(ret_path, bytes, "%s/%s", path, e->d_name) > 0;
 		if (dir)
 			closedir(dir);
@@ -394,7 +406,8 @@ static void direct_uidvalidity(struct play *p, char *argument)
 	char path[100];
 
 	snprintf(path, sizeof path, "%s/dovecot-uidlist", p->maildir);
-	CU_ASSERT(unlink(path) == 0 && buf_addf(&text, "3 V%s N1 G0123456789abcdef0123456789abcdef\n", argument) == 0);
+	CU_ASSERT(unlink(path) == 0 &&
+		  buf_addf(&text, "3 V%s N1 G0123456789abcdef0123456789abcdef\n", argument) == 0);
 	write_file(path, buf_slice(&text));
 }
 
@@ -429,7 +442,9 @@ static void direct_hold(struct play *p, char *argument)
 static void direct_bye(struct play *p, char *argument)
 {
 	struct connection *c = connection(p, 0);
-	struct engine_io io = { .in = &c->in, .out = &c->out, .now_usec = p->now_usec, .budget = 1000 };
+	struct engine_io io = {
+		.in = &c->in, .out = &c->out, .now_usec = p->now_usec, .budget = 1000
+	};
 
 	for (enum close_reason reason = CLOSE_NOT_YET; reason < CLOSE_REASON_COUNT; reason++)
 		if (strcmp(close_reason_text(reason), argument) == 0)
@@ -502,7 +517,8 @@ static void record(struct play *p, const char *line)
 		while (next_line(&p->connections[i], &came)) {
 			printf("%sS: ", i ? "2" : "");
 			for (size_t at = 0; at < came.n; at++)
-				printf(came.p[at] >= ' ' && came.p[at] < 0x7f ? "%c" : "\\x%02x", (unsigned char)came.p[at]);
+				printf(came.p[at] >= ' ' && came.p[at] < 0x7f ? "%c" : "\\x%02x",
+					(unsigned char)came.p[at]);
 			printf("\n");
 		}
 	}
@@ -535,13 +551,13 @@ static void play_line(struct play *p, char *line)
 		if (line_end)
 			send_bytes(p, c, SLICE("\r\n"));
 	} else if (strncmp(text, "S: ", 3) == 0 || strcmp(text, "S:") == 0) {
-		expect_line(p, c, text[2] ? text + 3 : text + 2, false);
+		expect_line(p, c, text[2] ? text + 3 : text + 2);
 	} else if (strncmp(text, "S~ ", 3) == 0) {
-		expect_line(p, c, text + 3, true);
+		expect_regex(p, c, text + 3, ONE_LINE);
 	} else if (strncmp(text, "S.. ", 4) == 0) {
-		pass_over(p, c, text + 4);
+		expect_regex(p, c, text + 4, UP_TO_LINE);
 	} else if (strncmp(text, "S* ", 3) == 0) {
-		expect_only(p, c, text + 3);
+		expect_regex(p, c, text + 3, ALL_LINES);
 	} else {
 		fault(p, "not a line of a script: %s", line);
 	}
@@ -554,19 +570,27 @@ static void make_maildir(struct play *p)
 	strcpy(p->maildir, "/tmp/restante-imap-XXXXXX");
 	CU_ASSERT_FATAL(mkdtemp(p->maildir) != NULL);
 	for (int i = 0; i < 3; i++) {
-		snprintf(path, sizeof path, "%s/%s", p->maildir, i == 0 ? "cur" : i == 1 ? "new" : "tmp");
+		snprintf(path, sizeof path, "%s/%s", p->maildir,
+			i == 0   ? "cur"
+			: i == 1 ? "new"
+				 : "tmp");
 		CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
 	}
 	snprintf(path, sizeof path, "%s/dovecot-uidlist", p->maildir);
 	write_file(path, SLICE("3 V1700000000 N1 G0123456789abcdef0123456789abcdef\n"));
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
 static void remove_maildir(struct play *p)
 {
-	char command[100];
-
-	snprintf(command, sizeof command, "rm -rf %s", p->maildir);
-	CU_ASSERT(system(command) == 0);
+	CU_ASSERT(nftw(p->maildir, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
 static void open_store(struct play *p)

@@ -37,7 +37,10 @@ static const struct {
 	struct slice in;
 	const char *want, *left;
 } rows[] = {
-#define S(text) { text, sizeof text - 1 }
+#define S(text)                                                                                    \
+	{                                                                                          \
+		text, sizeof text - 1                                                              \
+	}
 	{ ATOM, S("abc def"), "abc", " def" },
 	{ ATOM, S("a]"), "a", "]" },
 	{ ATOM, S("*"), NULL, "" },
@@ -108,10 +111,13 @@ static void test_strings(void)
 
 		CHECK((r == PARSE_OK) == (rows[i].want != NULL), "row %zu", i);
 		if (r == PARSE_OK && rows[i].want) {
-			CHECK(slice_equal(got, slice_str(rows[i].want)), "row %zu: %.*s", i, SLICE_FMT(got));
-			CHECK(!rows[i].left || slice_equal(in, slice_str(rows[i].left)), "row %zu left %.*s", i, SLICE_FMT(in));
+			CHECK(slice_equal(got, slice_str(rows[i].want)), "row %zu: %.*s", i,
+				SLICE_FMT(got));
+			CHECK(!rows[i].left || slice_equal(in, slice_str(rows[i].left)),
+				"row %zu left %.*s", i, SLICE_FMT(in));
 		} else {
-			CHECK(in.p == rows[i].in.p && in.n == rows[i].in.n, "row %zu moved its input", i);
+			CHECK(in.p == rows[i].in.p && in.n == rows[i].in.n,
+				"row %zu moved its input", i);
 		}
 	}
 }
@@ -125,7 +131,8 @@ static void test_numbers(void)
 	CHECK(token_number(&in, &n) == PARSE_OK && n == UINT32_MAX, "%u", n);
 	CHECK(token_space(&in) == PARSE_OK && token_number(&in, &n) == PARSE_BAD, "beyond 32 bits");
 	CHECK(token_number64(&in, &n64) == PARSE_OK && n64 == UINT64_C(4294967296), "64 bits");
-	CHECK(token_space(&in) == PARSE_OK && token_nz_number(&in, &n) == PARSE_BAD, "0 is no nz-number");
+	CHECK(token_space(&in) == PARSE_OK && token_nz_number(&in, &n) == PARSE_BAD,
+		"0 is no nz-number");
 	CHECK(token_number(&in, &n) == PARSE_OK && n == 0 && token_end(&in) == PARSE_OK, "0");
 	in = SLICE("9223372036854775808");
 	CHECK(token_number64(&in, &n64) == PARSE_BAD, "64 bits are 63");
@@ -170,9 +177,11 @@ static void test_sets(void)
 
 		CHECK((r == PARSE_OK) == (sets[i].want != NULL), "row %zu", i);
 		for (size_t n = 0; n < ranges.n; n++)
-			CHECK(buf_addf(&got, "%s%u:%u", n ? " " : "", ranges.ranges[n].first, ranges.ranges[n].last) == 0, "room");
-		CHECK(!sets[i].want || slice_equal(buf_slice(&got), slice_str(sets[i].want)), "row %zu: %.*s", i,
-			SLICE_FMT(buf_slice(&got)));
+			CHECK(buf_addf(&got, "%s%u:%u", n ? " " : "", ranges.ranges[n].first,
+				      ranges.ranges[n].last) == 0,
+				"room");
+		CHECK(!sets[i].want || slice_equal(buf_slice(&got), slice_str(sets[i].want)),
+			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
 	}
 }
 
@@ -198,16 +207,17 @@ static const struct {
 	{ "a&-b", "a&b" },
 	{ "&-&-", "&&" },
 	{ "Entw&APw-rfe", "Entw\xc3\xbcrfe" },
-	{ "~peter/mail/&U,BTFw-/&ZeVnLIqe-", "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
+	{ "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+		"~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
 	{ "&2D3eAA-", "\xf0\x9f\x98\x80" },
 	{ "&", NULL },
 	{ "&APw", NULL },
-	{ "&AGE-", NULL },       /* "a" must stand for itself */
-	{ "&APw-&APw-", NULL },  /* must be one shift */
-	{ "&2D0-", NULL },       /* half a pair */
+	{ "&AGE-", NULL },      /* "a" must stand for itself */
+	{ "&APw-&APw-", NULL }, /* must be one shift */
+	{ "&2D0-", NULL },      /* half a pair */
 	{ "&3gA-", NULL },
-	{ "&AP-", NULL },        /* not a whole unit */
-	{ "&APx-", NULL },       /* bits left over */
+	{ "&AP-", NULL },  /* not a whole unit */
+	{ "&APx-", NULL }, /* bits left over */
 	{ "&AP/8-", NULL },
 	{ "\xc3\xbc", NULL },
 	{ "a\nb", NULL },
@@ -224,11 +234,12 @@ static void test_mutf7(void)
 			CHECK(r == -EINVAL && got.n == 0, "row %zu: %d", i, r);
 			continue;
 		}
-		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(names[i].utf8)), "row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
+		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(names[i].utf8)),
+			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
 		buf_clear(&got);
 		r = mutf7_encode(slice_str(names[i].utf8), &got);
-		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(names[i].encoded)), "row %zu: %.*s", i,
-			SLICE_FMT(buf_slice(&got)));
+		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(names[i].encoded)),
+			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
 	}
 
 	_cleanup_buf_ struct buf small = BUF(3);

@@ -2,7 +2,10 @@
 #include "server/wire/writer.h"
 #include "tests/unit/unit.h"
 
-#define S(text) { text, sizeof text - 1 }
+#define S(text)                                                                                    \
+	{                                                                                          \
+		text, sizeof text - 1                                                              \
+	}
 
 static const struct {
 	struct slice in;
@@ -16,8 +19,9 @@ static const struct {
 	{ S("a\"b\\c"), false, "\"a\\\"b\\\\c\"", "\"a\\\"b\\\\c\"" },
 	{ S("a]"), false, "\"a]\"", "a]" },
 	{ S("a\r\nb"), false, "{4}\r\na\r\nb", "{4}\r\na\r\nb" },
-	{ S("a\0b"), false, "{3}\r\na\x80"
-				"b",
+	{ S("a\0b"), false,
+		"{3}\r\na\x80"
+		"b",
 		"{3}\r\na\x80"
 		"b" },
 	{ S("\xc3\xbc"), false, "{2}\r\n\xc3\xbc", "{2}\r\n\xc3\xbc" },
@@ -33,10 +37,12 @@ static void test_strings(void)
 		struct writer w = { .out = &out, .utf8 = rows[i].utf8 };
 
 		write_string(&w, rows[i].in);
-		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].string)), "row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
+		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].string)), "row %zu: %.*s", i,
+			SLICE_FMT(buf_slice(&out)));
 		buf_clear(&out);
 		write_astring(&w, rows[i].in);
-		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].astring)), "row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
+		CHECK(slice_equal(buf_slice(&out), slice_str(rows[i].astring)), "row %zu: %.*s", i,
+			SLICE_FMT(buf_slice(&out)));
 	}
 }
 
@@ -55,7 +61,9 @@ static void test_others(void)
 {
 	_cleanup_buf_ struct buf out = BUF(1000);
 	struct writer w = { .out = &out };
-	struct seq_ranges ranges = { .ranges = (struct seq_range[]){ { 1, 1 }, { 3, 7 }, { 9, 10 } }, .n = 3 };
+	struct seq_ranges ranges = {
+		.ranges = (struct seq_range[]){ { 1, 1 }, { 3, 7 }, { 9, 10 } }, .n = 3
+	};
 
 	write_nstring(&w, (struct slice){ NULL, 0 });
 	write_text(&w, " ");
@@ -68,8 +76,9 @@ static void test_others(void)
 	write_human(&w, SLICE("a\r\n\xc3\xbc"
 			      "b"));
 	write_crlf(&w);
-	CHECK(slice_equal(buf_slice(&out), SLICE("NIL 0 18446744073709551615 1,3:7,9:10 a????b\r\n")), "%.*s",
-		SLICE_FMT(buf_slice(&out)));
+	CHECK(slice_equal(
+		      buf_slice(&out), SLICE("NIL 0 18446744073709551615 1,3:7,9:10 a????b\r\n")),
+		"%.*s", SLICE_FMT(buf_slice(&out)));
 }
 
 static void test_failure_sticks(void)
