@@ -22,6 +22,7 @@ static const struct kind {
 	[CHANNEL_VERDICT] = { false, true, 9, 9 + CHANNEL_VERDICT_TEXT_BYTES },
 	[CHANNEL_CLOSE] = { false, true, 0, 0 },
 	[CHANNEL_KEEPALIVE] = { false, true, 1, 1 },
+	[CHANNEL_STOP] = { true, false, 0, 0 },
 };
 
 int channel_pair(int ret_fds[2])

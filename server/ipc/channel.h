@@ -27,6 +27,8 @@ enum channel_kind {
 	/* session -> front */
 	CHANNEL_CLOSE,     /* no payload: send what came before, then close the connection */
 	CHANNEL_KEEPALIVE, /* 1 byte: 1 while the client is in IDLE (the front keeps the line alive), 0 after */
+	/* front -> session */
+	CHANNEL_STOP, /* no payload: this front is ending, say goodbye */
 	CHANNEL_KIND_COUNT,
 };
 

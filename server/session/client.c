@@ -312,6 +312,8 @@ static void take_frames(struct client *client, uint64_t now_usec)
 			take_data(client, frame.payload, now_usec);
 		else if (frame.kind == CHANNEL_TIMEOUT)
 			client_bye(client, CLOSE_IDLE_TIMEOUT, now_usec);
+		else if (frame.kind == CHANNEL_STOP)
+			client_bye(client, CLOSE_SHUTDOWN, now_usec);
 		else
 			end(client,
 				CLOSE_PROTOCOL); /* credentials: the auth worker read them already */

@@ -397,6 +397,12 @@ static void test_imap(void)
 	expect_data(&b, "* BYE ");
 	drain(&b);
 	expect_closed(&master, 2);
+	b = adopt(&master, 3, SERVICE_IMAP);
+	expect_verdict(&b, VERDICT_OK, SLICE("[CAPABILITY IMAP4"));
+	CU_ASSERT(channel_send(&b, CHANNEL_STOP, SLICE("")) == 0);
+	expect_data(&b, "* BYE ");
+	drain(&b);
+	expect_closed(&master, 3);
 	channel_close(&a);
 	expect_closed(&master, 1);
 	stop(&master);
