@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -230,9 +231,10 @@ class Server:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.notify_path)
         self.notify.bind(self.notify_path)
-        self.notify.setblocking(False)
-        self.log = open(self.log_path, "ab")
         self.notifications = []
+        # As systemd does: always read, for the kernel keeps only a few of them.
+        threading.Thread(target=self.collect_notifications, args=(self.notify, self.notifications), daemon=True).start()
+        self.log = open(self.log_path, "ab")
         args = self.args or [os.path.join(BUILD, "restanted"), "-c", self.config]
         env = {**os.environ, "NOTIFY_SOCKET": self.notify_path, **self.env}
         self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env,
@@ -240,10 +242,13 @@ class Server:
         if wait:
             self.wait_notified("READY=1")
 
-    def read_notifications(self):
-        with contextlib.suppress(BlockingIOError):
+    @staticmethod
+    def collect_notifications(notify, notifications):
+        with contextlib.suppress(OSError):
             while True:
-                self.notifications += self.notify.recv(65536).decode().split("\n")
+                notifications += notify.recv(65536).decode().split("\n")
+
+    def read_notifications(self):
         return self.notifications
 
     def wait_notified(self, text):

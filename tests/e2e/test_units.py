@@ -136,7 +136,7 @@ def test_syscalls(installed):
     with open(os.path.join(installed.units, "restante.service"), encoding="utf-8") as f:
         filters = re.findall(r"^SystemCallFilter=(.*)$", f.read(), re.M)
     allowed = expand(syscall_sets(), " ".join(filters).split())
-    for path in ("server/session/sandbox.c", "server/front/sandbox.c"):
+    for path in ("server/session/user_sandbox.c", "server/front/sandbox.c"):
         text = re.sub(r"#if.*?#endif", "", read(path), flags=re.S)
         arrays = re.findall(r"static const char \*const \w*calls\w*\[\] = \{(.*?)\};", text, re.S)
         check(arrays, path + ": no list of system calls found")
