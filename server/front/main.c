@@ -92,5 +92,7 @@ int main(int argc, char **argv)
 
 	int r = pool_main(&type, &state, argc, argv);
 
+	tls_contexts_free(state.tls);
+	sandbox_done(&state.sandbox);
 	return r < 0 ? usage() : r;
 }

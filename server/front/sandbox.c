@@ -207,11 +207,9 @@ int sandbox_enter(const struct sandbox *sandbox, const struct log *log)
 		return r;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-#ifndef __SANITIZE_ADDRESS__ /* its reports read /proc/self/maps */
 	r = restrict_files();
 	if (r < 0 && !sandbox->as_root)
 		log_line(log, LOG_PRIORITY_WARNING, "no Landlock on this kernel (%s): a front could open this user's files", strerror(-r));
-#endif
 	r = set_limits();
 	return r < 0 ? r : seccomp_program_load(&sandbox->filter, true);
 }

@@ -676,8 +676,9 @@ def memory_holds(pid, needle):
 
 
 def test_no_password_in_memory(pool):
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or "asan" in os.environ.get("B", ""):  # shadow memory is too large to search
         return
+    check(memory_holds(pool.fronts[0].pid, b"restante ready"), "the search finds nothing at all")
     secret, wrong = b"Zx9-unlikely-Secret", b"Qy7-unlikely-Secret"
     plain = base64.b64encode(b"\0alice\0" + secret)
     right = lambda channel, login: (channel.credentials(), channel.verdict("OK"), list(channel.lines()))
@@ -740,17 +741,20 @@ def test_sandbox(pool):
         check(os.readlink("/proc/%d/root" % pid) == pool.path("empty"))
 
 
-def test_idle_memory(pool):
+def test_idle_memory():
     if "asan" in os.environ.get("B", ""):
         return
-    rss = lambda: int(re.search(r"Pss:\s+(\d+)", open("/proc/%d/smaps_rollup" % pool.fronts[0].pid).read()).group(1))
-    warm = [logged_in(pool) for _ in range(10)]
-    before = rss()
-    idle = [logged_in(pool) for _ in range(80)]
-    cost = (rss() - before) / 80
-    print("an idle connection costs a front %.1f KiB" % cost)
-    check(cost < 60, cost)
-    check(warm and idle)
+    pool = FrontPool("max-connections-per-address = 1000")
+    try:
+        read = lambda: int(re.search(r"Pss:\s+(\d+)", open("/proc/%d/smaps_rollup" % pool.fronts[0].pid).read()).group(1))
+        held = [logged_in(pool) for _ in range(50)]
+        before = read()
+        held += [logged_in(pool) for _ in range(150)]
+        cost = (read() - before) / 150
+        print("an idle connection costs a front %.1f KiB" % cost)
+        check(cost < 60, cost, len(held))
+    finally:
+        pool.close()
 
 
 # ---- configuration ----
