@@ -80,14 +80,15 @@ struct slice header_find(struct slice header, struct slice name)
 
 int header_unfold(struct slice value, struct buf *out)
 {
+	value = slice_trim(value);
+	if (value.n == 0)
+		return 0;
+
 	char *at = buf_reserve(out, value.n);
 	size_t n = 0;
 
-	if (value.n == 0)
-		return 0;
 	if (!at)
 		return -ENOBUFS;
-	value = slice_trim(value);
 	for (size_t i = 0; i < value.n; i++) {
 		bool fold = value.p[i] == '\n' ||
 			(value.p[i] == '\r' && i + 1 < value.n && value.p[i + 1] == '\n');
@@ -95,8 +96,7 @@ int header_unfold(struct slice value, struct buf *out)
 		if (!fold)
 			at[n++] = value.p[i];
 	}
-	if (n > 0)
-		buf_grown(out, n);
+	buf_grown(out, n);
 	return 0;
 }
 

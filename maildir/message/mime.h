@@ -9,16 +9,17 @@
  * Line ends may be LF, CRLF or a mixture. Offsets are those of the bytes fed (the file); octets are counted with
  * CRLF line ends (crlf.h). What a limit cuts off has a defined outcome:
  *
- *  - LIMIT_MIME_DEPTH: a multipart or message/rfc822 that deep is opaque: a part with no children.
+ *  - LIMIT_MIME_DEPTH: a multipart or message/rfc822 that deep is opaque: application/octet-stream, without children.
  *  - LIMIT_MIME_PARTS: from then on boundary lines are text of the part they stand in.
  *  - LIMIT_HEADER_BYTES: fields of a header that begin beyond are not looked at; the header still ends where it ends.
  *  - MIME_KEPT_BYTES: what all parts together keep of their fields; a part beyond is as if it had none of them but
- *    Content-Type's type, subtype and boundary.
+ *    Content-Type's type and subtype (of each MIME_TYPE_BYTES) and boundary.
  *  - MIME_BOUNDARY_BYTES: a longer boundary is compared by that many bytes.
  */
 enum {
 	MIME_KEPT_BYTES = 8 * 1024 * 1024,
 	MIME_BOUNDARY_BYTES = 1000,
+	MIME_TYPE_BYTES = 127, /* RFC 6838 section 4.2 */
 	MIME_PARAMS = 1000, /* of one field; those that follow are not looked at */
 };
 

@@ -44,16 +44,6 @@ static struct slice unfolded(struct slice value, struct arena *arena)
 	return arena_copy(arena, buf_slice(&out));
 }
 
-static struct mime_param *only_boundary(struct mime_param *params)
-{
-	for (struct mime_param *p = params; p; p = p->next)
-		if (slice_equal_nocase(p->name, SLICE("boundary"))) {
-			p->next = NULL;
-			return p;
-		}
-	return NULL;
-}
-
 static void read_content_type(struct mime_part *part, struct slice value, struct arena *arena)
 {
 	token_skip_cfws(&value);
@@ -162,8 +152,26 @@ static const struct {
 	{ SLICE("Content-Location"), read_location },
 };
 
+/* Copy what the tree needs, cut to its limits, from a part whose slices are in another arena. */
+static void keep_structure(struct mime_part *part, struct arena *arena)
+{
+	struct slice boundary = mime_param_value(part->params, SLICE("boundary"));
+
+	part->params = NULL;
+	if (part->type.p) {
+		part->type = arena_copy(arena, slice_head(part->type, MIME_TYPE_BYTES));
+		part->subtype = arena_copy(arena, slice_head(part->subtype, MIME_TYPE_BYTES));
+	}
+	if (boundary.p && part->kind == MIME_MULTIPART) {
+		part->params = arena_alloc(arena, sizeof *part->params);
+		part->params->name = SLICE("boundary");
+		part->params->value = arena_copy(arena, slice_head(boundary, MIME_BOUNDARY_BYTES));
+	}
+}
+
 void mime_fields_parse(struct mime_part *part, struct slice fields, struct arena *arena, bool keep)
 {
+	_cleanup_arena_ struct arena scratch = { 0 };
 	unsigned seen = 0;
 	struct header_field field;
 
@@ -173,11 +181,11 @@ void mime_fields_parse(struct mime_part *part, struct slice fields, struct arena
 				continue;
 			seen |= 1u << i;
 			if (keep || i == 0)
-				readers[i].read(part, field.value, arena);
+				readers[i].read(part, field.value, keep ? arena : &scratch);
 		}
 	part->kind = kind_of(part, seen & 1u);
 	if (!keep)
-		part->params = only_boundary(part->params);
+		keep_structure(part, arena);
 }
 
 struct slice mime_param_value(const struct mime_param *params, struct slice name)

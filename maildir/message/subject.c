@@ -106,18 +106,16 @@ static void cut_trailers(struct slice *s, bool *is_reply)
 	}
 }
 
-/* Steps 3 to 5. A blob in front goes too, but not if it is all there is. */
+/*
+ * Steps 3 to 5. When no leader is left, all blobs in front go, but not the one that is all there is. Taking them off
+ * one by one could not bring up another leader: skip_leader() has looked behind all of them.
+ */
 static void skip_leaders(struct slice *s, bool *is_reply)
 {
-	for (;;) {
-		struct slice in = *s;
-
-		if (skip_leader(s, is_reply))
-			continue;
-		if (!skip_blob(&in) || in.n == 0)
-			return;
+	while (skip_leader(s, is_reply))
+		;
+	for (struct slice in = *s; skip_blob(&in) && in.n > 0;)
 		*s = in;
-	}
 }
 
 static struct slice base_of(struct slice s, bool *is_reply)

@@ -28,11 +28,12 @@ static size_t comment_bytes(struct slice in)
 /* Append with quoted pairs undone and line ends left out. */
 static int add_unquoted(struct slice s, struct buf *out)
 {
+	if (s.n == 0)
+		return 0;
+
 	char *at = buf_reserve(out, s.n);
 	size_t n = 0;
 
-	if (s.n == 0)
-		return 0;
 	if (!at)
 		return -ENOBUFS;
 	for (size_t i = 0; i < s.n; i++) {

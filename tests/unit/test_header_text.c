@@ -170,12 +170,26 @@ static void test_subjects(void)
 	}
 }
 
+static void test_hostile_subjects(void)
+{
+	static const char *const pieces[] = { "[a]", "Re:", "[fwd:", "re[", " ", "(fwd)", "[" };
+
+	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		_cleanup_buf_ struct buf in = BUF(1 << 20), out = BUF(8 << 20);
+
+		while (buf_add_str(&in, pieces[i]) == 0)
+			;
+		CHECK(subject_base(buf_slice(&in), &out, NULL) == 0, "%s", pieces[i]);
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "encoded words", test_words },
 	{ "hostile words", test_hostile_words },
 	{ "parameters", test_params },
 	{ "many parameters", test_many_params },
 	{ "base subjects", test_subjects },
+	{ "hostile subjects", test_hostile_subjects },
 };
 
 UNIT_MAIN("header_text", tests)
