@@ -195,6 +195,13 @@ void generation_front_ready(struct generation *g, struct process *front)
 	}
 }
 
+/* An old pool forks no more. While it has the sockets, clients could connect to an address that is not listened on any more, and wait. */
+static void take_listeners(struct generation *g)
+{
+	if (g->pool)
+		peer_send(&g->pool->peer, &(struct frame){ .kind = FRAME_LISTENERS }, NULL);
+}
+
 /* Fronts that are not at work yet have no clients, and are let go. */
 static void dismiss_unready(struct master *m, const struct generation *g)
 {
@@ -218,12 +225,14 @@ void generation_become(struct master *m, struct generation *g, enum generation_s
 	master_touch(m);
 	if (state != GENERATION_DRAINING && state != GENERATION_STOPPING)
 		return;
+	take_listeners(g);
 	dismiss_unready(m, g);
 	DL_FOREACH_SAFE(m->processes.lists[ROLE_FRONT][PROCESS_READY], p, next)
 		if (p->generation == g)
 			generation_front_ready(g, p);
 	if (state != GENERATION_STOPPING)
 		return;
+	logins_kick_generation(m, g->number); /* the front says goodbye to the others */
 	DL_FOREACH_SAFE(m->processes.lists[ROLE_FRONT][PROCESS_DRAINING], p, next)
 		if (p->generation == g)
 			tell_to_stop(p);

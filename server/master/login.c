@@ -113,6 +113,7 @@ static struct login *new_login(struct master *m, struct process *front, const st
 	login->master = m;
 	login->origin = (struct login_origin){ front->slot, frame->login_id };
 	login->front = front;
+	login->generation = front->generation->number;
 	login->channel_fd = channel_fd;
 	login->service = (enum service)frame->service;
 	login->address = frame_login_address(frame);
@@ -292,6 +293,20 @@ void logins_tick(struct master *m, uint64_t now_usec)
 			m->n_verify_timeouts++;
 			process_kill(worker, "a login took longer than verify-timeout");
 		}
+}
+
+void login_kick(struct login *login)
+{
+	peer_send(&login->session->process->peer, &(struct frame){ .kind = FRAME_KICK, .login_id = { login->id } }, NULL);
+}
+
+void logins_kick_generation(struct master *m, uint64_t number)
+{
+	struct login *login, *next;
+
+	HASH_ITER(hh, m->logins, login, next)
+		if (login->state == LOGIN_ADOPTED && login->generation == number)
+			login_kick(login);
 }
 
 void logins_done(struct master *m)

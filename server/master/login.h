@@ -38,6 +38,7 @@ struct login {
 	struct master *master;
 	struct login_origin origin;
 	struct process *front;   /* not after ADOPTED: a front may end before the session knows */
+	uint64_t generation;     /* number of the front's */
 	struct process *worker;  /* VERIFYING */
 	struct session *session; /* PLACING, once its user's session is found; ADOPTED */
 	int channel_fd;          /* -1 once ADOPTED */
@@ -86,6 +87,12 @@ void login_adopted(struct login *login);
 
 /* Write a verdict into the channel, then forget the login: not ADOPTED. */
 void login_refuse(struct login *login, enum verdict verdict);
+
+/* Tell the session to say goodbye to one connection: ADOPTED. */
+void login_kick(struct login *login);
+
+/* The same for all connections that fronts of a generation have. */
+void logins_kick_generation(struct master *m, uint64_t number);
 
 /* Close the channel, if it is still ours, take it out of every table and list (an ADOPTED one: but its session's), and free it. */
 void login_free(struct login *login);

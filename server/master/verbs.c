@@ -65,11 +65,6 @@ void verb_who_complete(struct master *m, struct control_client *client)
 	reply_end(client);
 }
 
-static void kick(struct login *login)
-{
-	peer_send(&login->session->process->peer, &(struct frame){ .kind = FRAME_KICK, .login_id = { login->id } }, NULL);
-}
-
 static void kick_user(struct master *m, struct control_client *client, struct slice user)
 {
 	struct session *s, *next;
@@ -81,7 +76,7 @@ static void kick_user(struct master *m, struct control_client *client, struct sl
 		if (!slice_equal(slice_str(s->user), user))
 			continue;
 		DL_FOREACH(s->connections, login) {
-			kick(login);
+			login_kick(login);
 			n++;
 		}
 	}
@@ -100,7 +95,7 @@ static void kick_id(struct master *m, struct control_client *client, struct slic
 		reply_text(client, 'E', "there is no connection %.*s", SLICE_FMT(text));
 		return;
 	}
-	kick(login);
+	login_kick(login);
 	reply_text(client, 'M', "connection %.*s of %s closed", SLICE_FMT(text), login->session->user);
 }
 
