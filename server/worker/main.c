@@ -25,7 +25,7 @@ static int on_configure(void *state, struct pool *pool, const struct conf *conf,
 	if (r < 0)
 		pool_problem(pool, 0, "the table of failed logins cannot be made: %s", strerror(-r));
 	if (r == 0 && !auth->filter.instructions)
-		r = sandbox_compile(&auth->filter);
+		r = worker_sandbox_compile(&auth->filter);
 	if (r < 0)
 		pool_problem(pool, 0, "the system call filter of auth workers cannot be made: %s", strerror(-r));
 	return check_configuration(pool, conf) < 0 || r < 0 ? -EINVAL : 0;
@@ -34,7 +34,7 @@ static int on_configure(void *state, struct pool *pool, const struct conf *conf,
 static int on_child(void *state, const struct pool_child *child)
 {
 	const struct auth_pool *auth = state;
-	int r = sandbox_enter(&auth->filter, child->conf);
+	int r = worker_sandbox_enter(&auth->filter, child->conf);
 
 	if (r < 0) {
 		struct line line = line_open(child->line_fd, ROLE_MASTER);

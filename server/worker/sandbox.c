@@ -27,12 +27,12 @@ static const char *const denied[] = {
 	NULL,
 };
 
-int sandbox_compile(struct seccomp_program *ret_program)
+int worker_sandbox_compile(struct seccomp_program *ret_program)
 {
 	return seccomp_compile(denied, SECCOMP_ALLOW, false, ret_program);
 }
 
-int sandbox_enter(const struct seccomp_program *program, const struct conf *conf)
+int worker_sandbox_enter(const struct seccomp_program *program, const struct conf *conf)
 {
 	const struct rlimit none = { 0, 0 };
 	bool is_root = geteuid() == 0;
