@@ -144,7 +144,7 @@ static int next_frame(struct connection *c, unsigned events, struct channel_fram
 	if (r != -EAGAIN || !(events & CONNECTION_CHANNEL_READ))
 		return r;
 	r = channel_read(&c->channel);
-	if (r == 0 && c->channel.in_eof)
+	if (c->channel.in_eof)
 		return -EPIPE;
 	return r == 0 ? channel_next(&c->channel, ret_frame) : r;
 }

@@ -44,7 +44,7 @@ struct channel {
 
 struct channel_frame {
 	enum channel_kind kind;
-	struct slice payload; /* valid until the next channel_ call */
+	struct slice payload; /* valid until the next channel_read(), channel_next() or channel_close() */
 };
 
 /* What a login came to. A worker or session sends it; text is the session's ready answer, empty from a worker. */
@@ -77,7 +77,7 @@ _must_check_ int channel_read(struct channel *channel);
 
 /*
  * Take the next whole frame.
- * Returns  0: *ret_frame is set; its bytes are consumed (but stay readable) until the next call.
+ * Returns  0: *ret_frame is set; its bytes are consumed, but stay readable until the next channel_read() or channel_next().
  *          -EAGAIN: not whole yet. -EBADMSG: malformed, or of a kind this peer may not send; close.
  */
 _must_check_ int channel_next(struct channel *channel, struct channel_frame *ret_frame);
