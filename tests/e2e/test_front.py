@@ -484,7 +484,7 @@ def test_session_dies():
                 while c.sock.recv(100):
                     pass
                 check(False, "a clean end, though the response is not whole")
-            except (ssl.SSLEOFError, ConnectionError):
+            except (ssl.SSLError, ConnectionError):
                 pass
     finally:
         pool.close()
