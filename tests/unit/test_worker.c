@@ -64,7 +64,7 @@ __attribute__((noreturn)) static void run_worker(struct bench *b, int fd, bool s
 
 	child.status.own = slot;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (sandboxed && (sandbox_compile(&filter) < 0 || sandbox_enter(&filter, &b->conf) < 0))
+	if (sandboxed && (worker_sandbox_compile(&filter) < 0 || worker_sandbox_enter(&filter, &b->conf) < 0))
 		_exit(99);
 
 	int status = worker_serve(&child, b->penalty);
@@ -427,7 +427,7 @@ static int try_calls(void)
 	struct seccomp_program filter;
 	struct rlimit core;
 
-	if (sandbox_compile(&filter) < 0 || sandbox_enter(&filter, &conf) < 0)
+	if (worker_sandbox_compile(&filter) < 0 || worker_sandbox_enter(&filter, &conf) < 0)
 		return 1;
 	errno = 0;
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 || errno != EPERM)
