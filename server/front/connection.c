@@ -346,8 +346,13 @@ void connection_free(struct connection *c)
 
 void connection_stop(struct connection *c)
 {
-	if (c->state == CONNECTION_RELAY || c->state >= CONNECTION_CLOSING)
-		return; /* the session says it, or it was said */
+	if (c->state >= CONNECTION_CLOSING)
+		return; /* it was said */
+	if (c->state == CONNECTION_RELAY) { /* the session says it */
+		relay_stop(c);
+		step_all(c, 0);
+		return;
+	}
 	connection_end(c, PRELOGIN_BYE_STOPPING);
 	if (c->state == CONNECTION_CLOSED)
 		connection_free(c);

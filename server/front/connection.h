@@ -57,8 +57,9 @@ struct relay {
 	struct slice to_client; /* of a DATA frame, not sent yet; in channel.in */
 	uint64_t active_usec;   /* the last time bytes went either way */
 	uint64_t said_usec;     /* the last time bytes went to the client */
-	uint64_t retry_usec;    /* when to try again to tell the session of silence; 0: not begun */
-	uint64_t told_usec;     /* when TIMEOUT was sent to the session; 0: it was not */
+	uint64_t retry_usec;    /* when to try again to tell the session to say goodbye; 0: not begun */
+	uint64_t told_usec;     /* when TIMEOUT or STOP was sent to the session; 0: it was not */
+	bool stopping;          /* the front ends: it is STOP that the session is told */
 	bool line_start;        /* the client is at the beginning of a line */
 	bool keepalive;         /* the client is in IDLE */
 	bool finished;          /* the session was told that no more will come */

@@ -65,7 +65,8 @@ static bool read_client(struct connection *c)
 
 	if (r == 0) {
 		c->relay.active_usec = connection_now_usec(c);
-		c->relay.retry_usec = 0;
+		if (!c->relay.stopping)
+			c->relay.retry_usec = 0;
 		return true;
 	}
 	buf_done(&c->in);
@@ -212,7 +213,13 @@ static uint64_t keepalive_due_usec(const struct connection *c)
 	return c->relay.said_usec + c->front->conf->front.keepalive_usec;
 }
 
-static void on_silence(struct connection *c, uint64_t now)
+/* Whether a session that has no room for our word may still get it: while the front ends its own timer is the limit. */
+static bool may_wait_to_tell(const struct connection *c, uint64_t now)
+{
+	return c->relay.stopping || c->relay.active_usec + idle_usec(c) + RELAY_GOODBYE_USEC > now;
+}
+
+static void tell_session(struct connection *c, uint64_t now)
 {
 	if (c->relay.told_usec > 0 || c->relay.finished) {
 		connection_set_state(c, CONNECTION_CLOSED);
@@ -220,14 +227,23 @@ static void on_silence(struct connection *c, uint64_t now)
 	}
 
 	/* Not between the pieces of a frame. */
-	int r = c->relay.owed > 0 ? -EAGAIN : channel_send(&c->channel, CHANNEL_TIMEOUT, SLICE(""));
+	enum channel_kind word = c->relay.stopping ? CHANNEL_STOP : CHANNEL_TIMEOUT;
+	int r = c->relay.owed > 0 ? -EAGAIN : channel_send(&c->channel, word, SLICE(""));
 
 	if (r == 0)
 		c->relay.told_usec = now;
-	else if (r == -EAGAIN && c->relay.active_usec + idle_usec(c) + RELAY_GOODBYE_USEC > now)
+	else if (r == -EAGAIN && may_wait_to_tell(c, now))
 		c->relay.retry_usec = now + RELAY_RETRY_USEC;
 	else
 		connection_set_state(c, CONNECTION_CLOSED);
+}
+
+void relay_stop(struct connection *c)
+{
+	if (c->relay.told_usec > 0 || c->relay.finished)
+		return; /* the session was told already, or has said it */
+	c->relay.stopping = true;
+	c->relay.retry_usec = connection_now_usec(c);
 }
 
 static void on_due(struct connection *c)
@@ -239,7 +255,7 @@ static void on_due(struct connection *c)
 		must(buf_add_str(&c->out, still_here) == 0);
 	}
 	if (silence_due_usec(c) <= now)
-		on_silence(c, now);
+		tell_session(c, now);
 }
 
 /* ---- the step ---- */

@@ -5,13 +5,16 @@
 
 enum {
 	RELAY_TURN_BYTES = 128 * 1024,       /* to the client, before others have their turn */
-	RELAY_GOODBYE_USEC = 30 * 1000000,   /* for the session, after TIMEOUT */
+	RELAY_GOODBYE_USEC = 30 * 1000000,   /* for the session, after TIMEOUT or STOP */
 	RELAY_EOF_USEC = 60 * 1000000,       /* for the session, after the client's end */
-	RELAY_RETRY_USEC = 1000000,          /* when the channel had no room for TIMEOUT */
+	RELAY_RETRY_USEC = 1000000,          /* when the channel had no room for one of these */
 };
 
 /* Begin: the verdict was VERDICT_OK and has been answered into out. The state becomes RELAY. */
 void relay_start(struct connection *c);
+
+/* The front ends: the next step tells the session, which says goodbye to the client. */
+void relay_stop(struct connection *c);
 
 /* The step of RELAY, what it waits for, and when it is due. */
 void relay_step(struct connection *c, unsigned events);

@@ -232,7 +232,6 @@ void generation_become(struct master *m, struct generation *g, enum generation_s
 			generation_front_ready(g, p);
 	if (state != GENERATION_STOPPING)
 		return;
-	logins_kick_generation(m, g->number); /* the front says goodbye to the others */
 	DL_FOREACH_SAFE(m->processes.lists[ROLE_FRONT][PROCESS_DRAINING], p, next)
 		if (p->generation == g)
 			tell_to_stop(p);

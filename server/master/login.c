@@ -300,15 +300,6 @@ void login_kick(struct login *login)
 	peer_send(&login->session->process->peer, &(struct frame){ .kind = FRAME_KICK, .login_id = { login->id } }, NULL);
 }
 
-void logins_kick_generation(struct master *m, uint64_t number)
-{
-	struct login *login, *next;
-
-	HASH_ITER(hh, m->logins, login, next)
-		if (login->state == LOGIN_ADOPTED && login->generation == number)
-			login_kick(login);
-}
-
 void logins_done(struct master *m)
 {
 	struct login *login, *next;

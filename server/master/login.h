@@ -91,9 +91,6 @@ void login_refuse(struct login *login, enum verdict verdict);
 /* Tell the session to say goodbye to one connection: ADOPTED. */
 void login_kick(struct login *login);
 
-/* The same for all connections that fronts of a generation have. */
-void logins_kick_generation(struct master *m, uint64_t number);
-
 /* Close the channel, if it is still ours, take it out of every table and list (an ADOPTED one: but its session's), and free it. */
 void login_free(struct login *login);
 
