@@ -121,6 +121,7 @@ int check_run(const char *path, bool json)
 {
 	_cleanup_buf_ struct buf out = BUF(OUTPUT_MAX_BYTES);
 	_cleanup_arena_ struct arena arena = { 0 };
+	struct slice all_well;
 	struct reply reply;
 	int r;
 
@@ -133,5 +134,11 @@ int check_run(const char *path, bool json)
 		return output_error(json, "restanted -t: %s", strerror(-r));
 	reply = check_parse(buf_slice(&out),
 		slice_str(path ? path : RESTANTE_SYSCONFDIR "/restante/restante.conf"), &arena);
+	if (r == 0) { /* what it says then is no problem */
+		all_well = slice_trim(buf_slice(&out));
+		reply.tables[0].n_rows = 0;
+		reply.messages = &all_well;
+		reply.n_messages = 1;
+	}
 	return output_reply(&reply, json) != 0 ? 1 : r;
 }
