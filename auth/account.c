@@ -85,6 +85,13 @@ static void load_groups(const char *name, struct account *account)
 	account->groups_left_out = n > LIMIT_GROUPS ? (unsigned)n - LIMIT_GROUPS : 0;
 }
 
+void account_preload(void)
+{
+	struct account root = { 0 };
+
+	load_groups("root", &root);
+}
+
 bool account_user_is_valid(struct slice user)
 {
 	if (user.n == 0 || user.n > LIMIT_USER_BYTES || user.p[0] == '-')

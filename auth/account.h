@@ -31,6 +31,9 @@ struct account {
 
 enum { ACCOUNT_CAUSE_BYTES = 300 };
 
+/* Have NSS load its modules now, for every process forked later. */
+void account_preload(void);
+
 /*
  * Say whether a name may be a user at all: 1 to LIMIT_USER_BYTES bytes, no control characters, no "/", no "-" in front,
  * neither "." nor "..". So it is one path component, wherever it is put. Pure.

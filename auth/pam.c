@@ -1,5 +1,5 @@
 /*
- * One handle a login: pam_start, authenticate, account, credentials and session, pam_end.
+ * One handle a login: pam_start, authenticate, account, where asked for a session, pam_end.
  * Linux-PAM wipes PAM_AUTHTOK when a step is over and at pam_end(); what modules leave behind is for the caller, who
  * cleans up after the whole login.
  */
@@ -168,7 +168,7 @@ static bool judge(pam_handle_t *pamh, enum pam_step step, int code, struct pam_r
 	static const char *const calls[PAM_STEP_COUNT] = {
 		[PAM_STEP_AUTHENTICATE] = "pam_authenticate",
 		[PAM_STEP_ACCOUNT] = "pam_acct_mgmt",
-		[PAM_STEP_CREDENTIALS] = "PAM credentials or session",
+		[PAM_STEP_SESSION] = "PAM credentials or session",
 	};
 
 	result->verdict = pam_verdict(step, code);
@@ -200,42 +200,23 @@ static bool read_user(pam_handle_t *pamh, struct pam_result *result)
 	return false;
 }
 
-static int use_credentials(pam_handle_t *pamh, bool open_session)
+static int run_session(pam_handle_t *pamh)
 {
 	int r = pam_setcred(pamh, PAM_ESTABLISH_CRED | PAM_SILENT);
 
 	/* PAM_PERM_DENIED is Linux-PAM's own answer where no module had anything to say (pam_exec, pam_ftp). */
 	if (r != PAM_SUCCESS && r != PAM_PERM_DENIED)
 		return r;
-	r = PAM_SUCCESS;
-	if (open_session) {
-		r = pam_open_session(pamh, PAM_SILENT);
-		if (r == PAM_SUCCESS)
-			r = pam_close_session(pamh, PAM_SILENT);
-	}
+	r = pam_open_session(pamh, PAM_SILENT);
+	if (r == PAM_SUCCESS)
+		r = pam_close_session(pamh, PAM_SILENT);
 	/* Nothing runs under them. A module that cannot take them back has told the system log. */
 	(void)pam_setcred(pamh, PAM_DELETE_CRED | PAM_SILENT);
 	return r;
 }
 
-/* pam_group and its like add to the groups of their process: take that back. */
-static int use_credentials_here(pam_handle_t *pamh)
-{
-	int n = getgroups(0, NULL);
-	_cleanup_free_ gid_t *groups = n > 0 ? calloc((size_t)n, sizeof *groups) : NULL;
-
-	if (n < 0 || (n > 0 && (!groups || getgroups(n, groups) != n)))
-		return PAM_SYSTEM_ERR;
-
-	int r = use_credentials(pamh, false);
-
-	if (geteuid() == 0 && setgroups((size_t)n, groups) < 0)
-		return PAM_SYSTEM_ERR;
-	return r;
-}
-
 /* In a child: what a session is given does not stay with the worker, and pam_systemd moves the child, not us. */
-static int use_credentials_in_child(pam_handle_t *pamh)
+static int run_session_in_child(pam_handle_t *pamh)
 {
 	void (*before)(int) = signal(SIGCHLD, SIG_DFL);
 	pid_t parent = getpid(), pid = fork();
@@ -245,7 +226,7 @@ static int use_credentials_in_child(pam_handle_t *pamh)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(PAM_ABORT);
-		_exit(use_credentials(pamh, true));
+		_exit(run_session(pamh));
 	}
 	if (pid > 0)
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -265,9 +246,9 @@ static void run_steps(pam_handle_t *pamh, struct conversation *c, struct pam_res
 	c->is_open = false;
 	if (!judge(pamh, PAM_STEP_AUTHENTICATE, r, result) || !judge(pamh, PAM_STEP_ACCOUNT, pam_acct_mgmt(pamh, flags), result))
 		return;
-	r = c->login->open_session ? use_credentials_in_child(pamh) : use_credentials_here(pamh);
-	if (judge(pamh, PAM_STEP_CREDENTIALS, r, result))
-		read_user(pamh, result);
+	if (c->login->open_session && !judge(pamh, PAM_STEP_SESSION, run_session_in_child(pamh), result))
+		return;
+	read_user(pamh, result);
 }
 
 void pam_log_in(const struct pam_login *login, struct pam_result *ret_result)

@@ -27,7 +27,7 @@ struct pam_result {
 };
 
 /* The calls of PAM whose results are told apart. */
-enum pam_step { PAM_STEP_AUTHENTICATE, PAM_STEP_ACCOUNT, PAM_STEP_CREDENTIALS, PAM_STEP_COUNT };
+enum pam_step { PAM_STEP_AUTHENTICATE, PAM_STEP_ACCOUNT, PAM_STEP_SESSION, PAM_STEP_COUNT };
 
 /* What a return code of a step means to a client; VERDICT_UNAVAILABLE for codes that no table row names. Pure. */
 enum verdict pam_verdict(enum pam_step step, int code);
@@ -39,7 +39,8 @@ enum verdict pam_verdict(enum pam_step step, int code);
  * one stack may each ask); every other prompt fails with PAM_CONV_ERR. Texts of modules go to the log at debug priority.
  * An empty password is never accepted (PAM_DISALLOW_NULL_AUTHTOK).
  *
- * Whatever modules do to their process when a session is opened (limits, groups, keyrings, control groups) is done to a
+ * Credentials (pam_setcred) are established for a session only: without one nothing would use them, and each call costs
+ * an audit record. Whatever modules do to their process when a session is opened (limits, groups, keyrings, control groups) is done to a
  * child that ends with the session; credentials are deleted again, since nothing runs under them.
  * Blocks  as long as the modules do: whoever started this process ends it when it takes too long.
  */

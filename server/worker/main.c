@@ -1,4 +1,5 @@
 /* main.c - restante-auth: the pool of auth workers, and the making of password files. */
+#include "auth/account.h"
 #include "auth/passwd_file.h"
 #include "server/worker/check.h"
 #include "server/worker/sandbox.h"
@@ -20,6 +21,7 @@ static int on_configure(void *state, struct pool *pool, const struct conf *conf,
 	int r = 0;
 
 	(void)generation;
+	account_preload();
 	if (!auth->penalty)
 		r = penalty_new(&auth->penalty);
 	if (r < 0)

@@ -11,7 +11,7 @@
 
 static struct pam_dir dir;
 
-static struct pam_result run(const char *service, const char *user, const char *password)
+static struct pam_result run_with(const char *service, const char *user, const char *password, bool with_session)
 {
 	struct pam_result result;
 
@@ -22,9 +22,15 @@ static struct pam_result run(const char *service, const char *user, const char *
 			.user = user,
 			.password = slice_str(password),
 			.rhost = "192.0.2.1",
+			.open_session = with_session,
 		},
 		&result);
 	return result;
+}
+
+static struct pam_result run(const char *service, const char *user, const char *password)
+{
+	return run_with(service, user, password, false);
 }
 
 /* pam_debug gives any code at any step: the table of verdicts, by way of a real stack. */
@@ -73,11 +79,12 @@ static void test_verdicts(void)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char text[300];
 
-		snprintf(text, sizeof text, "auth required pam_debug.so %s=%s\naccount required pam_debug.so %s=%s\n", rows[i].step,
-			rows[i].code, rows[i].step, rows[i].code);
+		snprintf(text, sizeof text,
+			"auth required pam_debug.so %s=%s\naccount required pam_debug.so %s=%s\nsession required pam_permit.so\n",
+			rows[i].step, rows[i].code, rows[i].step, rows[i].code);
 		pam_dir_write(&dir, "debug", text);
 
-		struct pam_result result = run("debug", "root", "x");
+		struct pam_result result = run_with("debug", "root", "x", strcmp(rows[i].step, "cred") == 0);
 
 		CHECK(result.verdict == rows[i].want, "%s=%s: verdict %d, %s", rows[i].step, rows[i].code, result.verdict, result.cause);
 		CHECK((result.verdict == VERDICT_OK) == (result.cause[0] == '\0'), "%s=%s", rows[i].step, rows[i].code);
@@ -93,7 +100,7 @@ static void test_unknown_codes(void)
 		for (int code = 1; code < 40; code++)
 			CHECK(pam_verdict(step, code) != VERDICT_OK, "step %d code %d", step, code);
 	}
-	CU_ASSERT(pam_verdict(PAM_STEP_CREDENTIALS, PAM_AUTH_ERR) == VERDICT_UNAVAILABLE);
+	CU_ASSERT(pam_verdict(PAM_STEP_SESSION, PAM_AUTH_ERR) == VERDICT_UNAVAILABLE);
 }
 
 static void write_passwords(const char *text)
