@@ -1,3 +1,12 @@
+/*
+ *   0               the head: the hash key
+ *   1 slot .. 128   slots of fronts, STATUS_SLOT_BYTES each
+ *   then            a table of client counts for each front
+ *   then            all other slots
+ *
+ * A process can make its mapping of a slot reach what lies behind it (mremap), so what limits depend on lies in front of
+ * every slot of a session.
+ */
 #include "server/ipc/status.h"
 
 #include "base/must.h"
@@ -9,11 +18,23 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-static const size_t tables_offset = (size_t)STATUS_SLOTS * STATUS_SLOT_BYTES;
 static const size_t table_bytes = STATUS_CLIENT_COUNTS * sizeof(uint16_t);
-static const size_t total_bytes = tables_offset + (size_t)(STATUS_FRONTS + 1) * table_bytes;
+static const size_t tables_bytes = STATUS_FRONTS * table_bytes;
+static const size_t tables_offset = (size_t)(STATUS_FRONTS + 1) * STATUS_SLOT_BYTES;
+static const size_t total_bytes = (size_t)STATUS_SLOTS * STATUS_SLOT_BYTES + tables_bytes;
 
 _Static_assert(sizeof(struct status_slot) <= STATUS_SLOT_BYTES, "a slot must hold its counters");
+
+static size_t slot_offset(uint32_t slot)
+{
+	return (size_t)slot * STATUS_SLOT_BYTES + (slot > STATUS_FRONTS ? tables_bytes : 0);
+}
+
+static size_t table_offset(uint32_t slot)
+{
+	must(slot > 0 && slot <= STATUS_FRONTS);
+	return tables_offset + (slot - 1) * table_bytes;
+}
 
 int status_create(int *ret_fd)
 {
@@ -32,8 +53,7 @@ int status_create(int *ret_fd)
 
 static int map_table(int fd, uint32_t slot, struct status *status)
 {
-	void *table = mmap(NULL, table_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		(off_t)(tables_offset + slot * table_bytes));
+	void *table = mmap(NULL, table_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)table_offset(slot));
 
 	if (table == MAP_FAILED)
 		return -errno;
@@ -62,7 +82,7 @@ int status_map(int fd, uint32_t slot, struct status *ret_status)
 		return 0;
 	}
 
-	void *own = mmap(NULL, STATUS_SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)slot * STATUS_SLOT_BYTES);
+	void *own = mmap(NULL, STATUS_SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)slot_offset(slot));
 
 	if (own == MAP_FAILED)
 		return -errno;
@@ -81,17 +101,16 @@ void status_clear_slot(int fd, uint32_t slot)
 {
 	/* A hole reads as zeros, and gives the memory back. */
 	must(slot > 0 && slot < STATUS_SLOTS);
-	must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)slot * STATUS_SLOT_BYTES, STATUS_SLOT_BYTES) == 0);
+	must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)slot_offset(slot), STATUS_SLOT_BYTES) == 0);
 	if (slot <= STATUS_FRONTS)
-		must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(tables_offset + slot * table_bytes),
-			     (off_t)table_bytes) == 0);
+		must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)table_offset(slot), (off_t)table_bytes) == 0);
 }
 
 uint64_t status_read(const struct status *status, uint32_t slot, enum status_counter counter)
 {
 	must(status->all && slot < STATUS_SLOTS);
 
-	const struct status_slot *at = (const struct status_slot *)(status->all + (size_t)slot * STATUS_SLOT_BYTES);
+	const struct status_slot *at = (const struct status_slot *)(status->all + slot_offset(slot));
 
 	return __atomic_load_n(&at->counters[counter], __ATOMIC_RELAXED);
 }
@@ -118,7 +137,7 @@ unsigned status_client_connections(const struct status *status, const struct add
 
 	must(status->all);
 	for (uint32_t slot = 1; slot <= STATUS_FRONTS; slot++) {
-		const uint16_t *table = (const uint16_t *)(status->all + tables_offset + slot * table_bytes);
+		const uint16_t *table = (const uint16_t *)(status->all + table_offset(slot));
 
 		sum += __atomic_load_n(&table[index], __ATOMIC_RELAXED);
 	}

@@ -6,8 +6,8 @@
 #include "base/hash.h"
 
 /*
- * The master makes one memfd. Page 0 is the head (a hash key, written once). Slot n has STATUS_SLOT_BYTES from
- * n * STATUS_SLOT_BYTES on, n >= 1. A process maps the region of its own slot for writing; a front also maps all
+ * The master makes one memfd: a head (a hash key, written once), slots of STATUS_SLOT_BYTES, n >= 1, and tables of client
+ * counts; where each lies is this module's affair. A process maps the region of its own slot for writing; a front also maps all
  * of it for reading, because limits on a client's connections add up what all fronts have. Nobody but `restantectl`,
  * the master's status verb and these limits reads it, and nothing is decided on what a session writes.
  */

@@ -383,6 +383,26 @@ static void test_status(void)
 	close(fd);
 }
 
+/* mremap() makes a shared mapping reach what lies behind it in the file: behind a session's slot lies nothing of the fronts'. */
+static void test_status_reach(void)
+{
+	struct address a = { .family = 4, .bytes = { 192, 0, 2, 1 } };
+	struct status front, session;
+	int fd;
+
+	CHECK(status_create(&fd) == 0 && status_map(fd, STATUS_FRONTS, &front) == 0, "create");
+	CHECK(status_map(fd, STATUS_FRONTS + 1, &session) == 0, "map");
+	status_add(&session, STATUS_COMMANDS, 1);
+
+	off_t own = lseek(fd, STATUS_SLOT_BYTES, SEEK_DATA);
+
+	status_add(&front, STATUS_CONNECTIONS_IMAP, 1);
+	status_count_client(&front, &a, 1);
+	CHECK(own > 0 && lseek(fd, own + STATUS_SLOT_BYTES, SEEK_DATA) < 0 && errno == ENXIO, "a front's counts lie behind");
+	CHECK(lseek(fd, STATUS_SLOT_BYTES, SEEK_DATA) < own, "they lie before");
+	close(fd);
+}
+
 static const struct unit_test tests[] = {
 	{ "frames round trip", test_frames_round_trip },
 	{ "frames bad", test_frames_bad },
@@ -396,6 +416,7 @@ static const struct unit_test tests[] = {
 	{ "credentials", test_credentials },
 	{ "control", test_control },
 	{ "status", test_status },
+	{ "status reach", test_status_reach },
 };
 
 UNIT_MAIN("ipc", tests)
