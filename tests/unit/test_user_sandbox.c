@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -276,6 +277,66 @@ static void trace_another(void)
 	syscall(310 /* process_vm_readv */, getppid(), NULL, 0, NULL, 0, 0);
 }
 
+/* Of the same uid, as the sessions of virtual users are: neither Landlock nor the uid keeps them apart here. */
+static void signal_another(void)
+{
+	pid_t other = getppid();
+
+	enter_sandbox();
+	syscall(SYS_tgkill, other, other, 0);
+}
+
+static void signal_another_by_descriptor(void)
+{
+	pid_t other = getppid();
+
+	enter_sandbox();
+	fcntl(STDIN_FILENO, F_SETOWN, other);
+}
+
+static void limit_another(void)
+{
+	pid_t other = getppid();
+	struct rlimit now;
+
+	enter_sandbox();
+	prlimit(other, RLIMIT_CORE, NULL, &now);
+}
+
+static void change_mode_of_another(void)
+{
+	enter_sandbox();
+	chmod(in_root("bob"), 0777);
+}
+
+static void change_times_of_another(void)
+{
+	enter_sandbox();
+	utimensat(AT_FDCWD, in_root("bob/cur/1"), NULL, 0);
+}
+
+static void mind_own_business(void)
+{
+	struct rlimit now;
+	int fd;
+
+	enter_sandbox();
+	EXPECT(syscall(SYS_tgkill, getpid(), gettid(), 0) == 0);
+	EXPECT(prlimit(0, RLIMIT_CORE, NULL, &now) == 0);
+	fd = open(in_root("alice/cur/1"), O_RDWR | O_CLOEXEC);
+	EXPECT(fd >= 0 && futimens(fd, NULL) == 0 && fchmod(fd, 0600) == 0);
+	EXPECT(fcntl(fd, F_GETFL) >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	EXPECT(fcntl(fd, F_SETLK, &(struct flock){ .l_type = F_WRLCK }) == 0);
+	EXPECT(fcntl(fd, F_OFD_SETLK, &(struct flock){ .l_type = F_UNLCK }) == 0);
+	EXPECT(fcntl(fd, F_DUPFD_CLOEXEC, 10) >= 10);
+}
+
+static void find_a_bug(void)
+{
+	enter_sandbox();
+	abort();
+}
+
 static bool is_killed(void (*run)(void))
 {
 	int status = run_child(run);
@@ -292,6 +353,13 @@ static void test_sandbox(void)
 	CU_ASSERT(is_killed(run_a_program));
 	CU_ASSERT(is_killed(make_a_fifo));
 	CU_ASSERT(is_killed(trace_another));
+	CU_ASSERT(is_killed(signal_another));
+	CU_ASSERT(is_killed(signal_another_by_descriptor));
+	CU_ASSERT(is_killed(limit_another));
+	CU_ASSERT(is_killed(change_mode_of_another));
+	CU_ASSERT(is_killed(change_times_of_another));
+	CU_ASSERT(succeeds(mind_own_business));
+	CU_ASSERT(WTERMSIG(run_child(find_a_bug)) == SIGABRT);
 	if (!has_landlock)
 		printf("no Landlock here: what it denies was not tested\n");
 }
