@@ -72,6 +72,8 @@ int main(int argc, char **argv)
 	struct auth_pool auth = { 0 };
 	int status = pool_main(&type, &auth, argc, argv);
 
+	penalty_free(auth.penalty);
+	seccomp_program_done(&auth.filter);
 	if (status >= 0)
 		return status;
 	if (argc == 3 && strcmp(argv[1], "--make-passwd") == 0)
