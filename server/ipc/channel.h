@@ -26,7 +26,8 @@ enum channel_kind {
 	CHANNEL_VERDICT, /* see struct channel_verdict */
 	/* session -> front */
 	CHANNEL_CLOSE,     /* no payload: send what came before, then close the connection */
-	CHANNEL_KEEPALIVE, /* 1 byte: 1 while the client is in IDLE (the front keeps the line alive), 0 after */
+	/* 1 byte: 1 while the client is in IDLE (the front keeps the line alive), 0 after, before the next response begins */
+	CHANNEL_KEEPALIVE,
 	/* front -> session */
 	CHANNEL_STOP, /* no payload: this front is ending, say goodbye */
 	CHANNEL_KIND_COUNT,

@@ -354,17 +354,24 @@ static bool must_tell_keepalive(const struct client *client)
 	return client->phase == SERVING && client->engine->idling != client->keepalive_told;
 }
 
+/* Only where no DATA frame is open. */
+static int tell_keepalive(struct client *client)
+{
+	char on = client->engine->idling ? 1 : 0;
+	int r = channel_send(&client->channel, CHANNEL_KEEPALIVE, slice_from(&on, 1));
+
+	if (r == 0)
+		client->keepalive_told = client->engine->idling;
+	return r;
+}
+
 /* A frame of its own goes only where no DATA frame is open: when out is empty. */
 static void send_small_frames(struct client *client, uint64_t now_usec)
 {
 	int r = 0;
 
 	if (must_tell_keepalive(client)) {
-		char on = client->engine->idling ? 1 : 0;
-
-		r = channel_send(&client->channel, CHANNEL_KEEPALIVE, slice_from(&on, 1));
-		if (r == 0)
-			client->keepalive_told = client->engine->idling;
+		r = tell_keepalive(client);
 	} else if (client->phase == FLUSHING) {
 		r = channel_send(&client->channel, CHANNEL_CLOSE, SLICE(""));
 		if (r == 0)
@@ -374,19 +381,39 @@ static void send_small_frames(struct client *client, uint64_t now_usec)
 		end(client, CLOSE_CLIENT_GONE);
 }
 
+/*
+ * IDLE is over, and the front does not know yet: it hears of that before the next response, lest its word to the client falls
+ * into a literal that is slow to come.
+ */
+static bool must_end_keepalive(const struct client *client)
+{
+	return must_tell_keepalive(client) && client->keepalive_told;
+}
+
+/* Send what waits, as far as it goes. Returns 0, -EAGAIN or -EPIPE. */
+static int send_out(struct client *client, size_t *ret_sent)
+{
+	struct slice data = buf_slice(&client->out);
+	int r = 0;
+
+	if (must_end_keepalive(client) && client->owed > 0)
+		data = slice_head(data, client->owed);
+	else if (must_end_keepalive(client))
+		r = tell_keepalive(client);
+	return r < 0 ? r : channel_send_data(&client->channel, data, &client->owed, ret_sent);
+}
+
 static void flush(struct client *client, uint64_t now_usec)
 {
 	size_t sent = 0;
+	int r = client->out.n > 0 ? send_out(client, &sent) : 0;
 
-	if (client->out.n > 0) {
-		if (channel_send_data(
-			    &client->channel, buf_slice(&client->out), &client->owed, &sent) < 0) {
-			end(client, CLOSE_CLIENT_GONE);
-			return;
-		}
-		buf_consume(&client->out, sent);
-		client->out_bytes += sent;
+	if (r < 0 && r != -EAGAIN) {
+		end(client, CLOSE_CLIENT_GONE);
+		return;
 	}
+	buf_consume(&client->out, sent);
+	client->out_bytes += sent;
 	if (client->wants == ENGINE_OUTPUT && client->out.n < RESUME_BELOW_BYTES)
 		client->wants = ENGINE_STEP;
 	if (client->out.n == 0) {

@@ -459,9 +459,9 @@ static void test_changes_are_told(void)
 	await_data(&idle, "* 2 EXPUNGE\r\n");
 	drain(&pop3);
 	expect_closed(&master, 2);
-	say(&idle, "DONE\r\n");
+	say(&idle, "DONE\r\n3 FETCH 1 BODY[]\r\n");
+	expect_keepalive(&idle, 0); /* before any literal begins */
 	await_data(&idle, "2 OK ");
-	expect_keepalive(&idle, 0);
 	channel_close(&idle);
 	expect_closed(&master, 1);
 	stop(&master);
