@@ -18,19 +18,17 @@ struct auth_pool {
 static int on_configure(void *state, struct pool *pool, const struct conf *conf, uint64_t generation)
 {
 	struct auth_pool *auth = state;
-	int r = 0;
+	int table = auth->penalty ? 0 : penalty_new(&auth->penalty);
+	int filter = auth->filter.instructions ? 0 : worker_sandbox_compile(&auth->filter);
+	int rules = check_configuration(pool, conf);
 
 	(void)generation;
 	account_preload();
-	if (!auth->penalty)
-		r = penalty_new(&auth->penalty);
-	if (r < 0)
-		pool_problem(pool, 0, "the table of failed logins cannot be made: %s", strerror(-r));
-	if (r == 0 && !auth->filter.instructions)
-		r = worker_sandbox_compile(&auth->filter);
-	if (r < 0)
-		pool_problem(pool, 0, "the system call filter of auth workers cannot be made: %s", strerror(-r));
-	return check_configuration(pool, conf) < 0 || r < 0 ? -EINVAL : 0;
+	if (table < 0)
+		pool_problem(pool, 0, "the table of failed logins cannot be made: %s", strerror(-table));
+	if (filter < 0)
+		pool_problem(pool, 0, "the system call filter of auth workers cannot be made: %s", strerror(-filter));
+	return table < 0 || filter < 0 || rules < 0 ? -EINVAL : 0;
 }
 
 static int on_child(void *state, const struct pool_child *child)
