@@ -105,6 +105,7 @@ int account_enter(const struct account *account, const struct session_settings *
 	r = user_sandbox_enter(&(struct user_sandbox_settings){
 		.mail_path = account->mail_path,
 		.index_path = account->index_path,
+		.max_connections = settings->conf->session.max_connections_per_user,
 		.filter = settings->filter,
 	});
 	if (r < 0)

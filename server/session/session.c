@@ -24,6 +24,9 @@
 
 enum { EXIT_FAULT = 70 };
 
+/* Very many connections: those whose entries do not fit are shown without an answer, rather than that the line counts as dead. */
+enum { WHO_QUEUE_BYTES = LINE_QUEUE_BYTES / 2 };
+
 static const double goodbye_seconds = 5;
 
 enum session_state { SPARE, SERVING, RETIRING, STOPPING };
@@ -199,6 +202,8 @@ static void tell_who(void *arg, const struct client *client)
 	struct client_facts facts = client_facts(client, clock_monotonic_usec());
 	_cleanup_buf_ struct buf doing = BUF(16 * 1024);
 
+	if (session->line.queued_bytes > WHO_QUEUE_BYTES)
+		return;
 	client_describe(client, &doing);
 
 	send_to_master(

@@ -19,7 +19,8 @@
 
 enum {
 	DATA_BYTES = 1024 * 1024 * 1024, /* memory that is not a mapped file */
-	OPEN_FILES = 4096,
+	OPEN_FILES = 1024,
+	OPEN_FILES_A_CONNECTION = 8, /* the channel, a message, a mailbox of its own */
 };
 
 /* clang-format off */
@@ -68,7 +69,7 @@ static int limit(__rlimit_resource_t resource, rlim_t value)
 	return setrlimit(resource, &(struct rlimit){ value, value }) < 0 ? -errno : 0;
 }
 
-static int limit_resources(void)
+static int limit_resources(unsigned max_connections)
 {
 	int r = limit(RLIMIT_CORE, 0); /* a core would hold mail */
 
@@ -78,7 +79,8 @@ static int limit_resources(void)
 	if (r == 0 && !UNDER_SANITIZER)
 		r = limit(RLIMIT_DATA, DATA_BYTES);
 	if (r == 0)
-		r = limit(RLIMIT_NOFILE, OPEN_FILES);
+		r = limit(RLIMIT_NOFILE,
+			OPEN_FILES + (rlim_t)max_connections * OPEN_FILES_A_CONNECTION);
 	return r;
 }
 
@@ -92,7 +94,7 @@ static int confine_files(const struct user_sandbox_settings *settings)
 
 int user_sandbox_enter(const struct user_sandbox_settings *settings)
 {
-	int r = limit_resources();
+	int r = limit_resources(settings->max_connections);
 
 	if (r == 0)
 		r = confine_files(settings);

@@ -5,6 +5,7 @@
 
 struct user_sandbox_settings {
 	const char *mail_path, *index_path;
+	unsigned max_connections; /* what there must be descriptors for */
 	const struct seccomp_program *filter; /* of user_sandbox_compile() */
 };
 

@@ -555,6 +555,41 @@ static void test_who_and_kick(void)
 	remove_home();
 }
 
+/* A master that does not read: what it asked for must not fill the line, which would be the end of all connections. */
+static void test_who_of_very_many(void)
+{
+	enum { CONNECTIONS = 200, ROUNDS = 200 };
+	struct channel channels[CONNECTIONS];
+	struct line_frame f;
+	unsigned answers = 0;
+
+	make_home();
+
+	struct master master = start(60 * USEC_PER_SEC);
+
+	for (int i = 0; i < CONNECTIONS; i++) {
+		channels[i] = adopt(&master, 1 + (uint64_t)i, SERVICE_IMAPS);
+		expect_verdict(&channels[i], VERDICT_OK, SLICE(""));
+		say(&channels[i], "1 EXAMINE INBOX\r\n");
+		await_data(&channels[i], "1 OK ");
+	}
+	for (uint64_t i = 1; i <= ROUNDS; i++)
+		tell(&master, &(struct frame){ .kind = FRAME_WHO, .serial = { i } }, NULL);
+	sleep(1);
+	while (answers < ROUNDS) {
+		enum frame_kind kind = next_frame(&master, &f);
+
+		CU_ASSERT_FATAL(kind == FRAME_WHO_ENTRY || kind == FRAME_WHO_END);
+		answers += kind == FRAME_WHO_END;
+	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		channel_close(&channels[i]);
+	for (int i = 0; i < CONNECTIONS; i++)
+		CU_ASSERT_FATAL(next_frame(&master, &f) == FRAME_CLOSED);
+	stop(&master);
+	remove_home();
+}
+
 static void test_retire(void)
 {
 	make_home();
@@ -981,6 +1016,7 @@ static const struct unit_test tests[] = {
 	{ "imap in the sandbox", test_imap_in_the_sandbox },
 	{ "changes are told", test_changes_are_told },
 	{ "who and kick", test_who_and_kick },
+	{ "who of very many connections", test_who_of_very_many },
 	{ "retire", test_retire },
 	{ "stop", test_stop },
 	{ "master gone", test_master_gone },
