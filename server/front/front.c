@@ -159,6 +159,8 @@ static struct front *make_front(const struct front_state *state, const struct po
 	front->line_watch.data = front;
 	ev_timer_init(&front->stop_timer, on_stop_timer, (double)FRONT_STOP_USEC / USEC_PER_SEC, 0.);
 	tls_contexts_set_ticket_keys(front->tls, child->ticket_keys, child->n_ticket_keys);
+	if (child->n_ticket_keys > 0)
+		explicit_bzero(child->ticket_keys, child->n_ticket_keys * TICKET_KEY_BYTES);
 	return front;
 }
 

@@ -30,7 +30,7 @@ struct pool_child {
 	const int *listener_fds;  /* front pool; else n_listeners is 0 */
 	const enum service *listener_services;
 	size_t n_listeners;
-	const uint8_t *ticket_keys; /* n_ticket_keys times TICKET_KEY_BYTES; the newest first */
+	uint8_t *ticket_keys; /* n_ticket_keys times TICKET_KEY_BYTES; the newest first. Who keeps a copy wipes these: keys grow old */
 	size_t n_ticket_keys;
 };
 

