@@ -89,6 +89,19 @@ static bool make_temporary(struct try *t)
 	return t->temporary || complain("cannot make a directory in %s: %m", parent ? parent : "/tmp");
 }
 
+/*
+ * Whoever owns the directory, or may write into it, decides where what is written there goes, and what the server is told to do.
+ * Under sudo, that may also be who called it.
+ */
+static bool is_in_our_hands(const struct try *t)
+{
+	struct stat st;
+
+	if (stat(t->directory, &st) < 0 || (st.st_mode & S_IWOTH))
+		return false;
+	return st.st_uid == geteuid() || (st.st_uid == t->mail_uid && t->mail_uid != NOBODY);
+}
+
 /* A directory that is there must be one of ours, or empty: nobody's files are mixed with these. */
 static bool find_directory(struct try *t, const char *directory)
 {
@@ -102,6 +115,8 @@ static bool find_directory(struct try *t, const char *directory)
 		return complain("%s: the path is too long", directory);
 	if (strpbrk(t->directory, ",;#%']\n"))
 		return complain("%s: choose a path without , ; # %% ' and ]", directory);
+	if (!is_in_our_hands(t))
+		return complain("%s belongs to somebody else, or anybody may write into it: choose another directory", t->directory);
 	if (!has(t, "restante.conf") && !is_empty(t->directory))
 		return complain("%s is neither empty nor made by an earlier --try", directory);
 	return true;

@@ -124,6 +124,22 @@ def test_as_ordinary_user(machine):
     server.stop()
 
 
+def test_directory_of_another(machine):
+    """Root writes nothing where somebody else decides what the names there mean."""
+    prepare(machine)
+    for name, owner, mode in ("theirs", 20003, 0o755), ("anybodys", 0, 0o777):
+        directory = machine.path(name)
+        os.makedirs(directory)
+        os.symlink("/etc", os.path.join(directory, ".hidden"))
+        os.chown(directory, owner, owner)
+        os.chmod(directory, mode)
+        done = subprocess.run([os.path.join(machine.programs, "restanted"), "--try", directory], capture_output=True, timeout=60, cwd="/tmp",
+                              env={k: v for k, v in os.environ.items() if not k.startswith("SUDO_")})
+        equal(done.returncode, 1, f"exit status with a directory {name}\n{done.stderr.decode()}")
+        check(b"choose another directory" in done.stderr, "what to do", done.stderr)
+        equal(os.listdir(directory), [".hidden"], "nothing was written")
+
+
 def test_two_at_once(machine):
     prepare(machine)
     first, second = Try(machine), Try(machine)
@@ -133,6 +149,6 @@ def test_two_at_once(machine):
     second.stop()
 
 
-TESTS = [test_as_root, test_as_ordinary_user, test_two_at_once]
+TESTS = [test_as_root, test_as_ordinary_user, test_directory_of_another, test_two_at_once]
 if __name__ == "__main__":
     harness.main("try", TESTS)
