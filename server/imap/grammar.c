@@ -1,7 +1,8 @@
 #include "server/imap/grammar.h"
 
 #include "base/limits.h"
-#include "server/wire/mutf7.h"
+#include "base/mutf7.h"
+#include "base/utf8.h"
 #include "server/wire/token.h"
 
 enum { MAILBOX_NAME_MAX_BYTES = LIMIT_PATH_BYTES };
@@ -37,7 +38,7 @@ static bool decode_name(struct slice raw, struct arena *arena, struct slice *ret
 	_cleanup_buf_ struct buf name = BUF(MAILBOX_NAME_MAX_BYTES);
 
 	if (is_ascii(raw) ? mutf7_decode(raw, &name) < 0
-			  : !token_is_utf8(raw) || buf_add(&name, raw) < 0)
+			  : !utf8_is_valid(raw) || buf_add(&name, raw) < 0)
 		return false;
 	if (has_control(buf_slice(&name)))
 		return false;

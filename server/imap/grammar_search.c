@@ -1,6 +1,7 @@
 #include "server/imap/grammar_search.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "maildir/mailbox.h"
 #include "maildir/message/charset.h"
 #include "server/imap/grammar_date.h"
@@ -146,7 +147,7 @@ static enum parse to_utf8(struct search_grammar *g, struct slice in, struct slic
 		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Search text is too long");
 	if (g->charset.n == 0) {
 		*ret_text = in;
-		return token_is_utf8(in) ? PARSE_OK
+		return utf8_is_valid(in) ? PARSE_OK
 					 : grammar_bad(g->grammar, GRAMMAR_SYNTAX,
 						   "Search text is not in its charset");
 	}

@@ -1,5 +1,6 @@
 #include "server/wire/token.h"
 
+#include "base/utf8.h"
 #include "server/wire/frame_imap.h"
 #include "server/wire/seqset.h"
 
@@ -110,42 +111,6 @@ enum parse token_word(struct slice *in, struct slice word)
 	return PARSE_OK;
 }
 
-/* How many bytes a valid UTF-8 character at the front takes; 0: it is not valid. RFC 3629 section 4. */
-static size_t utf8_length(struct slice s)
-{
-	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c < 0x80                ? 1
-		   : c >= 0xc2 && c < 0xe0 ? 2
-		   : c >= 0xe0 && c < 0xf0 ? 3
-		   : c >= 0xf0 && c < 0xf5 ? 4
-					   : 0;
-
-	if (c == 0 || n == 0 || n > s.n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0;
-
-	unsigned char second = n > 1 ? (unsigned char)s.p[1] : 0;
-
-	if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
-		(c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
-		return 0;
-	return n;
-}
-
-bool token_is_utf8(struct slice s)
-{
-	while (s.n > 0) {
-		size_t n = utf8_length(s);
-
-		if (n == 0)
-			return false;
-		s = slice_tail(s, n);
-	}
-	return true;
-}
-
 /* Copy without the backslashes. */
 static struct slice unescape(struct slice quoted, struct arena *arena)
 {
@@ -184,7 +149,7 @@ static enum parse take_quoted(struct slice *in, struct arena *arena, struct slic
 
 	struct slice text = slice_head(s, n);
 
-	if (!token_is_utf8(text))
+	if (!utf8_is_valid(text))
 		return PARSE_BAD;
 	*in = slice_tail(s, n + 1);
 	*ret_string = escaped ? unescape(text, arena) : text;

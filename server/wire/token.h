@@ -53,6 +53,3 @@ _must_check_ enum parse token_flag(struct slice *in, struct slice *ret_flag);
  * The text of a sequence-set: checked as a whole, to be read by seqset_next(). The ranges are counted.
  */
 _must_check_ enum parse token_sequence_set(struct slice *in, struct slice *ret_set);
-
-/* Whether s is valid UTF-8 without NUL (RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF). */
-bool token_is_utf8(struct slice s);

@@ -1,5 +1,6 @@
 #include "server/wire/writer.h"
 
+#include "base/utf8.h"
 #include "server/wire/token.h"
 
 #include <errno.h>
@@ -66,7 +67,7 @@ static bool may_quote(struct slice s, bool utf8)
 			return false;
 		wide |= s.p[i] < 0;
 	}
-	return !wide || (utf8 && token_is_utf8(s));
+	return !wide || (utf8 && utf8_is_valid(s));
 }
 
 static void write_quoted(struct writer *w, struct slice s)

@@ -1,10 +1,11 @@
-/* test_base.c - slices, buffers, arena, base64, addresses, hash. */
+/* test_base.c - slices, buffers, arena, base64, addresses, hash, modified UTF-7. */
 #include "base/address.h"
 #include "base/arena.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mutf7.h"
 #include "base/service.h"
 #include "tests/unit/unit.h"
 
@@ -293,6 +294,55 @@ static void test_service(void)
 	CHECK(!service_parse(SLICE("pop"), &s) && !service_parse(SLICE("IMAP"), &s), "unknown");
 }
 
+static const struct {
+	const char *encoded, *utf8; /* utf8 NULL: not the one right form */
+} mutf7_names[] = {
+	{ "INBOX", "INBOX" },
+	{ "", "" },
+	{ "a&-b", "a&b" },
+	{ "&-&-", "&&" },
+	{ "Entw&APw-rfe", "Entw\xc3\xbcrfe" },
+	{ "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+		"~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
+	{ "&2D3eAA-", "\xf0\x9f\x98\x80" },
+	{ "&", NULL },
+	{ "&APw", NULL },
+	{ "&AGE-", NULL },      /* "a" must stand for itself */
+	{ "&APw-&APw-", NULL }, /* must be one shift */
+	{ "&2D0-", NULL },      /* half a pair */
+	{ "&3gA-", NULL },
+	{ "&AP-", NULL },  /* not a whole unit */
+	{ "&APx-", NULL }, /* bits left over */
+	{ "&AP/8-", NULL },
+	{ "\xc3\xbc", NULL },
+	{ "a\nb", NULL },
+	{ "&AAA-", NULL },
+};
+
+static void test_mutf7(void)
+{
+	for (size_t i = 0; i < sizeof mutf7_names / sizeof *mutf7_names; i++) {
+		_cleanup_buf_ struct buf got = BUF(1000);
+		int r = mutf7_decode(slice_str(mutf7_names[i].encoded), &got);
+
+		if (!mutf7_names[i].utf8) {
+			CHECK(r == -EINVAL && got.n == 0, "row %zu: %d", i, r);
+			continue;
+		}
+		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(mutf7_names[i].utf8)),
+			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
+		buf_clear(&got);
+		r = mutf7_encode(slice_str(mutf7_names[i].utf8), &got);
+		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(mutf7_names[i].encoded)),
+			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
+	}
+
+	_cleanup_buf_ struct buf small = BUF(3);
+
+	CHECK(mutf7_encode(SLICE("\xc3\xbc"), &small) == -ENOBUFS && small.n == 0, "no room");
+	CHECK(mutf7_encode(SLICE("\xff"), &small) == -EINVAL, "not UTF-8");
+}
+
 static const struct unit_test tests[] = {
 	{ "slice number", test_slice_number },
 	{ "slice find", test_slice_find },
@@ -307,6 +357,7 @@ static const struct unit_test tests[] = {
 	{ "address client", test_address_client },
 	{ "hash", test_hash },
 	{ "log", test_log },
+	{ "modified UTF-7", test_mutf7 },
 	{ "service", test_service },
 };
 

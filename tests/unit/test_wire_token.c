@@ -1,5 +1,5 @@
-/* Tokens of IMAP commands, sequence sets, and modified UTF-7. */
-#include "server/wire/mutf7.h"
+/* Tokens of IMAP commands, and sequence sets. */
+#include "base/buf.h"
 #include "server/wire/seqset.h"
 #include "server/wire/token.h"
 #include "tests/unit/unit.h"
@@ -199,61 +199,11 @@ static void test_ranges(void)
 	CHECK(!seq_ranges_have(&ranges, 0) && !seq_ranges_have(&ranges, 100), "outside");
 }
 
-static const struct {
-	const char *encoded, *utf8; /* utf8 NULL: not the one right form */
-} names[] = {
-	{ "INBOX", "INBOX" },
-	{ "", "" },
-	{ "a&-b", "a&b" },
-	{ "&-&-", "&&" },
-	{ "Entw&APw-rfe", "Entw\xc3\xbcrfe" },
-	{ "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
-		"~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
-	{ "&2D3eAA-", "\xf0\x9f\x98\x80" },
-	{ "&", NULL },
-	{ "&APw", NULL },
-	{ "&AGE-", NULL },      /* "a" must stand for itself */
-	{ "&APw-&APw-", NULL }, /* must be one shift */
-	{ "&2D0-", NULL },      /* half a pair */
-	{ "&3gA-", NULL },
-	{ "&AP-", NULL },  /* not a whole unit */
-	{ "&APx-", NULL }, /* bits left over */
-	{ "&AP/8-", NULL },
-	{ "\xc3\xbc", NULL },
-	{ "a\nb", NULL },
-	{ "&AAA-", NULL },
-};
-
-static void test_mutf7(void)
-{
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		_cleanup_buf_ struct buf got = BUF(1000);
-		int r = mutf7_decode(slice_str(names[i].encoded), &got);
-
-		if (!names[i].utf8) {
-			CHECK(r == -EINVAL && got.n == 0, "row %zu: %d", i, r);
-			continue;
-		}
-		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(names[i].utf8)),
-			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
-		buf_clear(&got);
-		r = mutf7_encode(slice_str(names[i].utf8), &got);
-		CHECK(r == 0 && slice_equal(buf_slice(&got), slice_str(names[i].encoded)),
-			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&got)));
-	}
-
-	_cleanup_buf_ struct buf small = BUF(3);
-
-	CHECK(mutf7_encode(SLICE("\xc3\xbc"), &small) == -ENOBUFS && small.n == 0, "no room");
-	CHECK(mutf7_encode(SLICE("\xff"), &small) == -EINVAL, "not UTF-8");
-}
-
 static const struct unit_test tests[] = {
 	{ "strings", test_strings },
 	{ "numbers", test_numbers },
 	{ "words", test_words },
 	{ "sets", test_sets },
 	{ "ranges", test_ranges },
-	{ "modified UTF-7", test_mutf7 },
 };
 UNIT_MAIN("wire_token", tests)

@@ -1,6 +1,6 @@
-#include "server/wire/mutf7.h"
+#include "base/mutf7.h"
 
-#include "server/wire/token.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 
@@ -116,19 +116,6 @@ int mutf7_decode(struct slice name, struct buf *out)
 	return r;
 }
 
-/* Take one character of valid UTF-8 off the front. */
-static uint32_t take_utf8(struct slice *s)
-{
-	unsigned char c = (unsigned char)s->p[0];
-	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	uint32_t value = n == 1 ? c : c & (0x7fu >> n);
-
-	for (size_t i = 1; i < n; i++)
-		value = value << 6 | ((unsigned char)s->p[i] & 0x3f);
-	*s = slice_tail(*s, n);
-	return value;
-}
-
 struct encoder {
 	struct buf *out;
 	uint32_t bits;
@@ -179,10 +166,10 @@ int mutf7_encode(struct slice utf8, struct buf *out)
 	size_t before = out->n;
 	struct encoder e = { .out = out };
 
-	if (!token_is_utf8(utf8))
+	if (!utf8_is_valid(utf8))
 		return -EINVAL;
 	while (utf8.n > 0) {
-		uint32_t c = take_utf8(&utf8);
+		uint32_t c = utf8_take_valid(&utf8);
 
 		if (c < 0x20 || c >= 0x7f) {
 			put_wide(&e, c);
