@@ -40,7 +40,8 @@ enum run expunge_deleted(struct imap *imap, const struct seq_ranges *seqnums)
 
 	if (wait != RUN_DONE)
 		return wait;
-	return r < 0 ? imap_failed(imap, r) : imap_ok(imap, NULL, NULL);
+	return r < 0 ? imap_change_failed(imap, "messages cannot be expunged", r)
+		     : imap_ok(imap, NULL, NULL);
 }
 
 enum run cmd_expunge(struct imap *imap)

@@ -72,6 +72,19 @@ enum run imap_failed(struct imap *imap, int error)
 	return imap_no(imap, failures[i].code, failures[i].text);
 }
 
+enum run imap_change_failed(struct imap *imap, const char *what, int error)
+{
+	bool is_fault = error != -EBUSY && error != -ESTALE && error != -ENOENT && error != -EINVAL;
+
+	if (is_fault && imap->mailbox) {
+		struct slice name = mailbox_name(imap->mailbox);
+
+		log_line(imap->settings.log, LOG_PRIORITY_WARNING, "%s: %.*s: %s: %s",
+			imap->settings.user, SLICE_FMT(name), what, strerror(-error));
+	}
+	return imap_failed(imap, error);
+}
+
 enum run imap_close(struct imap *imap, enum close_reason reason)
 {
 	imap->engine.reason = reason;

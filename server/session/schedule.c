@@ -159,6 +159,8 @@ static void start_watching(struct schedule *schedule)
 		ev_io_stop(loop, &schedule->watch);
 		ev_io_set(&schedule->watch, fd, EV_READ);
 		ev_io_start(loop, &schedule->watch);
+		/* The client knows already that it idles: what came before the watch is looked for once. */
+		poke_all_but(schedule, NULL);
 		return;
 	}
 	if (!schedule->watch_failed)
@@ -223,10 +225,19 @@ static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 	poke_all_but(timer->data, NULL);
 }
 
+/* While nobody idles nobody waits for events, but a mailbox that was once watched goes by them. */
+static void take_unwaited_events(struct schedule *schedule)
+{
+	if (schedule->store && !ev_is_active(&schedule->watch) && !ev_is_active(&schedule->settle))
+		store_watch_drain(schedule->store);
+}
+
 static void run_place(struct schedule *schedule, struct place *place)
 {
-	uint64_t commands = client_run(place->client, clock_monotonic_usec());
+	uint64_t commands;
 
+	take_unwaited_events(schedule);
+	commands = client_run(place->client, clock_monotonic_usec());
 	if (commands > 0)
 		status_add(schedule->settings.status, STATUS_COMMANDS, (int64_t)commands);
 	place->is_runnable = false;
