@@ -16,7 +16,7 @@ struct line {
 	enum role peer;   /* who may send what is checked against this */
 	struct line_packet *first, *last;
 	size_t queued_bytes;
-	uint64_t dropped_logs; /* LOG frames that found the queue full */
+	uint64_t dropped_logs; /* LOG frames that found no room; whoever logs tells, and sets it to 0 */
 };
 
 /* A frame as it came, with its descriptors. */

@@ -57,15 +57,37 @@ const struct log *pool_log(const struct pool *pool)
 	return &pool->log;
 }
 
+/* Returns 0, also for a line that was dropped and counted; -EPIPE. */
+static int send_log(struct line *line, enum log_priority priority, struct slice text)
+{
+	return line_send(line, &(struct frame){
+		.kind = FRAME_LOG,
+		.log = { .priority = (uint8_t)priority, .text = slice_head(text, FRAME_TEXT_BYTES) },
+	}, NULL);
+}
+
+/* Before the first line that the master takes again. Returns as send_log(). */
+static int tell_dropped(struct line *line)
+{
+	uint64_t dropped = line->dropped_logs;
+	char text[80];
+	int n = snprintf(text, sizeof text, "%llu log lines were dropped: the master did not take them", (unsigned long long)dropped);
+	int r = send_log(line, LOG_PRIORITY_WARNING, slice_from(text, (size_t)n));
+
+	line->dropped_logs = line->dropped_logs > dropped ? dropped : 0; /* dropped too: it does not count */
+	return r;
+}
+
 static void log_to_line(void *arg, enum log_priority priority, struct slice text)
 {
 	struct line *line = arg;
-	struct frame frame = {
-		.kind = FRAME_LOG,
-		.log = { .priority = (uint8_t)priority, .text = slice_head(text, FRAME_TEXT_BYTES) },
-	};
+	int r = line->fd >= 0 ? 0 : -EPIPE;
 
-	if (line->fd < 0 || line_send(line, &frame, NULL) < 0)
+	if (r == 0 && line->dropped_logs > 0)
+		r = tell_dropped(line);
+	if (r == 0)
+		r = send_log(line, priority, text);
+	if (r < 0)
 		log_to_stderr.sink(NULL, priority, text);
 }
 

@@ -249,12 +249,52 @@ static void test_seccomp(void)
 	seccomp_program_done(&deny);
 }
 
+/* Receive all there is. Returns the number of frames; the last two texts are in ret_last. */
+static unsigned read_logs(struct line *line, char ret_last[2][128])
+{
+	static struct line_frame f;
+	unsigned n = 0;
+
+	while (line_receive(line, &f) == 0) {
+		memcpy(ret_last[0], ret_last[1], sizeof ret_last[0]);
+		snprintf(ret_last[1], sizeof ret_last[1], "%.*s", SLICE_FMT(f.frame.log.text));
+		line_frame_done(&f);
+		n++;
+	}
+	return n;
+}
+
+static void test_dropped_logs_are_told(void)
+{
+	char last[2][128] = { "", "" }, want[128];
+	int ends[2];
+
+	CHECK(line_pair(ends) == 0, "pair");
+
+	struct line ours = line_open(ends[0], ROLE_MASTER), masters = line_open(ends[1], ROLE_SESSION);
+	struct log log = pool_line_log(&ours);
+	unsigned logged = 0;
+
+	for (; ours.dropped_logs < 5 && logged < 100000; logged++)
+		log_line(&log, LOG_PRIORITY_INFO, "a line");
+	CHECK(read_logs(&masters, last) + 5 == logged, "five of %u were dropped", logged);
+	log_line(&log, LOG_PRIORITY_INFO, "there is room again");
+	snprintf(want, sizeof want, "5 log lines were dropped: the master did not take them");
+	CHECK(read_logs(&masters, last) == 2 && strcmp(last[0], want) == 0, "told: %s", last[0]);
+	CHECK(strcmp(last[1], "there is room again") == 0, "and went on: %s", last[1]);
+	log_line(&log, LOG_PRIORITY_INFO, "and again");
+	CHECK(read_logs(&masters, last) == 1 && ours.dropped_logs == 0, "told once");
+	line_close(&ours);
+	line_close(&masters);
+}
+
 static const struct unit_test tests[] = {
 	{ "life", test_life },
 	{ "kill", test_kill },
 	{ "bad configuration", test_bad_configuration },
 	{ "children", test_children },
 	{ "seccomp", test_seccomp },
+	{ "dropped logs are told", test_dropped_logs_are_told },
 };
 
 UNIT_MAIN("pool", tests)
