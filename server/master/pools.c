@@ -177,7 +177,8 @@ void pool_kill(struct pool *pool, const char *reason)
 	log_line(master_log(pool->master), LOG_PRIORITY_ERROR, "%s[%d] is ended: %s", pool_name(pool->role), (int)pool->pid, reason);
 	pool_become(pool, POOL_ENDING);
 	pool->ending_usec = clock_monotonic_usec();
-	kill(pool->pid, SIGKILL); /* not reaped yet: the pid is its */
+	if (!pool->reaped) /* else the number may be somebody else's by now */
+		kill(pool->pid, SIGKILL);
 }
 
 struct pool *pool_by_pid(struct master *m, pid_t pid)
@@ -202,6 +203,7 @@ void pool_reaped(struct pool *pool, int status)
 	struct master *m = pool->master;
 	uint64_t now_usec = clock_monotonic_usec();
 
+	pool->reaped = true;
 	peer_drain(&pool->peer); /* who it reaped, before it ended */
 	peer_close(&pool->peer);
 	log_end(pool, status);

@@ -30,6 +30,7 @@ struct pool {
 	uint64_t ping_serial, pong_serial;
 	uint64_t pinged_usec;                  /* when the oldest PING without an answer was sent */
 	bool dismissed;                        /* ENDING because it is not needed any more */
+	bool reaped;                           /* its last frames are being read, and its pid is not its own any more */
 	uint64_t ending_usec;                  /* since when */
 	struct budget log_budget;
 	struct pool *prev, *next;
