@@ -12,7 +12,8 @@ int landlock_abi(void);
 /*
  * From now on this process can open, make, rename and remove files only beneath the given directories; nothing is executable,
  * and no device, socket, fifo or link is made anywhere. Also denied, as far as the kernel can: truncating elsewhere (ABI 3),
- * TCP (4), device ioctls (5), abstract sockets and signals to others (6). Looking at a path's stat() is not denied: Landlock cannot.
+ * TCP (4), device ioctls (5), abstract sockets and signals to others (6). Looking at a path's stat(),
+ * and watching a directory for names (inotify), are not denied: Landlock cannot.
  * Sets no_new_privs.
  * directories  n of them; one that cannot be opened gives no access and is no error.
  * Returns      0; -EOPNOTSUPP: below LANDLOCK_ABI_MIN, nothing was done; -errno.
