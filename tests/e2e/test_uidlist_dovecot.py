@@ -35,6 +35,7 @@ class Place:
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="restante-dovecot-")
+        self.dump_program = shutil.copy(DUMP, self.dir)  # where any user may run it
         self.maildir = os.path.join(self.dir, "Maildir")
         for part in ("cur", "new", "tmp"):
             os.makedirs(os.path.join(self.maildir, part), 0o700)
@@ -71,7 +72,7 @@ class Place:
 
     def dump(self, *command):
         """What maildir_dump says: (header dict, {uid: message dict}, [uid in POP3 order])."""
-        run = subprocess.run([DUMP, self.maildir, *command], capture_output=True, preexec_fn=become_user, timeout=120)
+        run = subprocess.run([self.dump_program, self.maildir, *command], capture_output=True, preexec_fn=become_user, timeout=120)
         if run.returncode != 0:
             raise AssertionError(f"maildir_dump {command}: {run.stderr.decode()}")
         lines = run.stdout.decode().splitlines()
