@@ -15,7 +15,10 @@ enum {
 	/* Accounts. */
 	LIMIT_GROUPS = 64,
 	LIMIT_PATH_BYTES = 1024,
-	LIMIT_NAME_BYTES = 255, /* one level of a mailbox name, on disk */
+	LIMIT_NAME_BYTES = 255,   /* a mailbox name on disk: all levels, and a dot before each */
+	LIMIT_MAILBOX_LEVELS = 32,
+	LIMIT_MAILBOXES = 10000, /* of one user: none is created beyond */
+	LIMIT_SUBSCRIPTIONS_BYTES = 1024 * 1024, /* of the file */
 
 	/* The channel between front and session. */
 	LIMIT_CHANNEL_DATA_BYTES = 65536,   /* payload of one DATA frame */

@@ -1,4 +1,5 @@
 #include "base/must.h"
+#include "maildir/name.h"
 #include "maildir/pop3_uidl.h"
 #include "maildir/store_state.h"
 #include "maildir/sync.h"
@@ -103,46 +104,6 @@ void store_unlock_maildrop(struct store *store)
 	store->maildrop_locked = false;
 }
 
-/*
- * The directory of a mailbox under the root: ".Parent.Child"; INBOX is the root itself.
- * Names that need modified UTF-7 or an escape have no directory yet.
- */
-static int format_directory(
-	const struct store *store, struct slice name, char ret_dir[LIMIT_NAME_BYTES + 1])
-{
-	char separator = store->settings.hierarchy_separator;
-	size_t level_bytes = 0, n = 0;
-
-	if (slice_equal_nocase(name, SLICE("INBOX"))) {
-		memcpy(ret_dir, ".", 2);
-		return 0;
-	}
-	if (name.n == 0 || name.n >= LIMIT_NAME_BYTES)
-		return -EINVAL;
-	ret_dir[n++] = '.';
-	for (size_t i = 0; i < name.n; i++) {
-		unsigned char c = (unsigned char)name.p[i];
-
-		if (c < 0x20 || c == 0x7f)
-			return -EINVAL;
-		if (c == (unsigned char)separator) {
-			if (level_bytes == 0)
-				return -EINVAL;
-			level_bytes = 0;
-			ret_dir[n++] = '.';
-			continue;
-		}
-		if (c == '/')
-			return -EINVAL;
-		if (c >= 0x80 || c == '&' || c == '.')
-			return -ENOENT;
-		level_bytes++;
-		ret_dir[n++] = (char)c;
-	}
-	ret_dir[n] = '\0';
-	return level_bytes > 0 ? 0 : -EINVAL;
-}
-
 static void free_mailbox(struct mailbox *mailbox)
 {
 	int *fds[] = { &mailbox->dir_fd, &mailbox->cur_fd, &mailbox->new_fd, &mailbox->uidlist.fd };
@@ -165,8 +126,7 @@ static struct mailbox *new_mailbox(struct store *store, struct slice name)
 
 	must(mailbox != NULL);
 	mailbox->store = store;
-	mailbox->name = slice_equal_nocase(name, SLICE("INBOX")) ? strdup("INBOX")
-								 : strndup(name.p, name.n);
+	mailbox->name = strndup(name.p, name.n);
 	must(mailbox->name != NULL);
 	mailbox->dir_fd = mailbox->cur_fd = mailbox->new_fd = -1;
 	mailbox->cur_watch = mailbox->new_watch = -1;
@@ -193,38 +153,64 @@ static int open_directories(struct mailbox *mailbox, const char *dir)
 /* One that was replaced under its users is left to them: who opens it now gets a fresh one. */
 static struct mailbox *find_open(const struct store *store, struct slice name)
 {
-	bool inbox = slice_equal_nocase(name, SLICE("INBOX"));
-
 	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
-		if (!mailbox->replaced &&
-			slice_equal(mailbox_name(mailbox), inbox ? SLICE("INBOX") : name))
+		if (!mailbox->replaced && slice_equal(mailbox_name(mailbox), name))
 			return mailbox;
 	return NULL;
 }
 
+/* Whether the directory of that name is (still) the one that is open: other programs delete and rename mailboxes too. */
+static bool is_in_place(const struct mailbox *mailbox, const char *dir)
+{
+	struct stat open_one, there;
+
+	return fstat(mailbox->dir_fd, &open_one) == 0 &&
+	       fstatat(mailbox->store->root_fd, dir, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       open_one.st_ino == there.st_ino && open_one.st_dev == there.st_dev;
+}
+
+static int open_mailbox(
+	struct store *store, struct slice name, const char *dir, struct mailbox **ret_mailbox)
+{
+	struct mailbox *mailbox = new_mailbox(store, name);
+	int r = open_directories(mailbox, dir);
+
+	if (r < 0) {
+		if (r != -ENOENT)
+			mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be opened: %s",
+				strerror(-r));
+		free_mailbox(mailbox);
+		return r;
+	}
+	mailbox->next = store->mailboxes;
+	store->mailboxes = mailbox;
+	store_watch_mailbox(store, mailbox);
+	*ret_mailbox = mailbox;
+	return 0;
+}
+
 int mailbox_open(struct store *store, struct slice name, struct mailbox **ret_mailbox)
 {
-	char dir[LIMIT_NAME_BYTES + 1];
-	int r = format_directory(store, name, dir);
+	char separator = store->settings.hierarchy_separator, dir[NAME_DIRECTORY_BYTES];
+	_cleanup_buf_ struct buf canonical = BUF(NAME_UTF8_BYTES);
+	int r = name_to_directory(name, separator, dir);
 
 	if (r < 0)
 		return r;
+	r = name_from_directory(slice_str(dir), separator, &canonical);
+	if (r < 0)
+		return r;
 
-	struct mailbox *mailbox = find_open(store, name);
+	struct mailbox *mailbox = find_open(store, buf_slice(&canonical));
 
+	if (mailbox && !is_in_place(mailbox, dir)) {
+		mailbox->replaced = true;
+		mailbox = NULL;
+	}
 	if (!mailbox) {
-		mailbox = new_mailbox(store, name);
-		r = open_directories(mailbox, dir);
-		if (r < 0) {
-			if (r != -ENOENT)
-				mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be opened: %s",
-					strerror(-r));
-			free_mailbox(mailbox);
+		r = open_mailbox(store, buf_slice(&canonical), dir, &mailbox);
+		if (r < 0)
 			return r;
-		}
-		mailbox->next = store->mailboxes;
-		store->mailboxes = mailbox;
-		store_watch_mailbox(store, mailbox);
 	}
 	mailbox->opened++;
 	*ret_mailbox = mailbox;

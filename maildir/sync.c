@@ -343,6 +343,15 @@ static int step(struct mailbox *mailbox, struct work *work)
 	return r < 0 ? r : 1;
 }
 
+/* Another program removed the directory, or what is in it. */
+static bool is_deleted(const struct mailbox *mailbox)
+{
+	struct stamp stamp;
+
+	return dirs_stamp_fd(mailbox->dir_fd, &stamp) == -ENOENT ||
+	       dirs_stamp_fd(mailbox->cur_fd, &stamp) == -ENOENT;
+}
+
 int mailbox_sync(struct mailbox *mailbox, struct work *work)
 {
 	int r = mailbox->replaced ? -ESTALE : 1;
@@ -352,6 +361,10 @@ int mailbox_sync(struct mailbox *mailbox, struct work *work)
 		r = step(mailbox, work);
 	if (r == 0 || r == -EINPROGRESS || r == -EAGAIN)
 		return r;
+	if (is_deleted(mailbox)) {
+		mailbox->replaced = true;
+		r = -ESTALE;
+	}
 	if (!mailbox->replaced || mailbox->sync.phase != SYNC_LOOK)
 		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be read: %s", strerror(-r));
 	sync_abort(mailbox);
