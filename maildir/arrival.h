@@ -1,0 +1,57 @@
+/* arrival.h - messages on their way into a mailbox: files in its tmp/, which become messages all at once. For append.c and copy.c. */
+#pragma once
+
+#include "maildir/mailbox_state.h"
+
+/* One message to be. Strings are malloc'ed. */
+struct arriving {
+	char *temporary; /* the file's name in tmp/; the base name begins with it */
+	char *base;      /* the base name; NULL until arrival_name() */
+	char *guid;      /* what the uidlist's field G will say; NULL: no such field */
+	uint32_t flags;
+	uint64_t keywords;    /* by the numbers of arrival.keywords */
+	uint64_t rfc822_size; /* or ENTRY_SIZE_UNKNOWN */
+	int64_t internaldate; /* or ENTRY_DATE_UNKNOWN */
+};
+
+/* All zeros and tmp_fd -1 before arrival_init(). */
+struct arrival {
+	struct mailbox *mailbox;
+	int tmp_fd;
+	struct arriving *files;
+	size_t n, cap;
+	struct keyword_table keywords; /* names; the mailbox has numbers of its own for them */
+};
+
+/* Begin. The mailbox stays open until arrival_done(). Returns 0; -errno: tmp/ cannot be opened. */
+_must_check_ int arrival_init(struct arrival *arrival, struct mailbox *mailbox);
+
+/* Remove the files that did not become messages, and free all. */
+void arrival_done(struct arrival *arrival);
+
+/*
+ * Add a message with a new temporary name; the caller then makes the file.
+ * Valid  until the next call.
+ */
+struct arriving *arrival_add(struct arrival *arrival, uint64_t now_usec);
+
+/* Take the message added last away again, and its file. */
+void arrival_drop_last(struct arrival *arrival);
+
+/* Make a new, empty file under the temporary name, with the mode of the mailbox's files. Returns a descriptor, or -errno. */
+_must_check_ int arrival_create(struct arrival *arrival, const struct arriving *file);
+
+/*
+ * Give it a base name: with S=, with W= if rfc822_size is known, and with the other comma fields of old_base.
+ * Returns 0; -ENAMETOOLONG.
+ */
+_must_check_ int arrival_name(struct arriving *file, struct slice old_base, uint64_t file_size);
+
+/*
+ * Make messages of all files: they go to cur/, get UIDs, and are shown. Their content must be durable.
+ * Returns 0: all are durable, with UIDs that follow one another from *ret_first_uid on;
+ *         -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -errno: none became a message.
+ * Limits  What is done under the lock is not divided into steps.
+ */
+_must_check_ int arrival_commit(
+	struct arrival *arrival, struct work *work, uint32_t *ret_first_uid);

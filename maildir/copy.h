@@ -1,0 +1,40 @@
+/* copy.h - copies messages into another mailbox, or the same: by hard links, all or none. And moves them. In steps. */
+#pragma once
+
+#include "maildir/mailbox.h"
+
+/*
+ * A copy has flags, keywords, INTERNALDATE and GUID of the message, but a new base name. Where no hard link can be made
+ * (another file system, one that has none, too many of them, a file of another owner) the content is copied.
+ *
+ * A move removes the message after its copy is durable. At any instant each message is in one mailbox at least.
+ */
+struct copy;
+
+struct copy_order {
+	struct mailbox *source, *target; /* stay open as long as the copy lives */
+	const uint32_t *uids;            /* n of them, ascending; stay valid as long */
+	size_t n;
+	bool need_all; /* a message that is gone is an error; else it is left out */
+	bool move;     /* remove the messages from the source */
+};
+
+/* Begin; nothing is touched yet. */
+struct copy *copy_new(const struct copy_order *order);
+
+/* Free it. What was not shown leaves nothing behind. */
+void copy_free(struct copy *copy);
+
+/*
+ * Go on.
+ * Returns 0: done, all is durable; -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync();
+ *         -ENOENT: a message is gone, and need_all was said; -errno. With an error the target is as it was before, and
+ *         a message of the source that was not removed is there and nowhere else.
+ */
+_must_check_ int copy_step(struct copy *copy, struct work *work);
+
+/*
+ * What was copied, after copy_step() returned 0: *ret_uids in the source, ascending; they have UIDs that follow one
+ * another from *ret_first_uid on in the target. Returns how many. Valid as long as the copy.
+ */
+size_t copy_result(const struct copy *copy, const uint32_t **ret_uids, uint32_t *ret_first_uid);
