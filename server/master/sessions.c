@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/quote.h"
 #include "server/master/master.h"
 #include "server/master/supply.h"
 
@@ -157,6 +158,16 @@ static bool takes_connections(const struct session *s)
 	return s->state == SESSION_ACTIVE && s->process->state == PROCESS_BUSY;
 }
 
+/* Names come from PAM's database: they may hold blanks. */
+static void log_refused(struct master *m, const struct login *login, const char *user)
+{
+	char quoted[QUOTE_BYTES(100)], address[ADDRESS_TEXT_BYTES];
+
+	address_format(&login->address, address);
+	log_line(master_log(m), LOG_PRIORITY_NOTICE, "login refused: user=%s addr=%s service=%s: max-connections-per-user",
+		quote_format(slice_str(user), quoted, sizeof quoted), address, service_name(login->service));
+}
+
 static void place(struct master *m, struct login *login)
 {
 	struct session *s = find_or_make(m, login->account);
@@ -164,7 +175,7 @@ static void place(struct master *m, struct login *login)
 	DL_DELETE(m->placing, login);
 	wait_in(s, login);
 	if (s->n_connections + s->n_waiting > m->configuration->conf->session.max_connections_per_user) {
-		log_line(master_log(m), LOG_PRIORITY_NOTICE, "a connection of %s is refused: max-connections-per-user", s->user);
+		log_refused(m, login, s->user);
 		login_refuse(login, VERDICT_LIMIT);
 	} else if (takes_connections(s)) {
 		DL_DELETE(s->waiting, login);
@@ -278,12 +289,13 @@ void session_process_lost(struct master *m, struct process *p)
 
 static void log_end(struct master *m, const struct process *p, const struct session *s)
 {
-	char how[80];
+	char how[80], quoted[QUOTE_BYTES(100)];
 
 	process_describe_exit(p->exit_known, p->exit_status, how);
 	if (p->exit_known && p->exit_status == 0)
 		return;
-	log_line(master_log(m), LOG_PRIORITY_WARNING, "session[%d] of %s ended: %s%s", (int)p->pid, s->user, how,
+	log_line(master_log(m), LOG_PRIORITY_WARNING, "session[%d] of user=%s ended: %s%s", (int)p->pid,
+		quote_format(slice_str(s->user), quoted, sizeof quoted), how,
 		s->drop_index ? "; its index will be made anew" : "");
 }
 

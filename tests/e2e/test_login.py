@@ -1,6 +1,7 @@
 """What a login comes to: every verdict as the client sees it, SASL, time, penalties, and names that point outside."""
 import base64
 import os
+import re
 import time
 
 import harness
@@ -204,6 +205,8 @@ def test_connection_limits(machine):
     held = [server.imap("alice") for _ in range(3)]
     got = imap_login(server, "alice", "correct horse")
     check("[LIMIT]" in got, "connections of a user", got)
+    check(re.search(r"login refused: user=alice addr=127\.0\.0\.1 service=imaps?: max-connections-per-user", server.log_text()), "logged",
+          server.log_text())
     idle = [server.connect("imap") for _ in range(8)]
     greetings = [recv_line(s) for s in idle]
     check(any(b"BYE" in g for g in greetings) and greetings[0].startswith(b"* OK"), "connections of an address", greetings)

@@ -323,7 +323,7 @@ def test_death_of_a_session():
         with server.login("alice") as again:
             equal(again.say("DROPPED"), "no")
         equal(c.say("still here"), "still here")
-        check(server.log_has("of alice ended: killed by signal 11"), "the log names the user")
+        check(server.log_has("of user=alice ended: killed by signal 11"), "the log names the user")
         for x in (a, b, c):
             x.s.close()
 
