@@ -6,8 +6,6 @@ import re
 import shutil
 import signal
 import socket
-import struct
-import subprocess
 import time
 
 import harness
@@ -183,8 +181,6 @@ def test_who(machine):
     check(ask(idle, b"b SELECT INBOX").startswith(b"b OK"), "SELECT")
     check(ask(idle, b"c IDLE").startswith(b"+"), "IDLE")
     quiet = logged_in(server)
-    old_tls = server.tls()
-    old_tls.maximum_version = harness.ssl.TLSVersion.TLSv1_2
     pop3 = server.pop3("bob", service="pop3", maximum_version=harness.ssl.TLSVersion.TLSv1_2)
     who = sorted(server.who()["who"], key=lambda row: row["id"])
     equal(len(who), 3, "connections")

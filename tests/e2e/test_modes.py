@@ -1,13 +1,14 @@
 """Ways to run that are not the usual one, and hosts in trouble: what a client sees stays what the protocol promises."""
+import base64
 import concurrent.futures
 import contextlib
 import os
+import poplib
 import random
 import re
 import shutil
 import signal
 import socket
-import subprocess
 import time
 
 import harness
@@ -654,7 +655,6 @@ def test_disk_full_from_the_start(machine):
         check(kind == "NO" and text[0].startswith((b"[OVERQUOTA]", b"[UNAVAILABLE]")), "SELECT: the cause", kind, text)
         equal(m.noop()[0], "OK", "and the connection goes on")
         m.logout()
-        import poplib
         try:
             server.pop3("hanako")
             check(False, "POP3 let in")
@@ -722,7 +722,6 @@ def test_no_permission(machine):
 
 
 def plain(user):
-    import base64
     return base64.b64encode(b"\0" + user.encode() + b"\0" + USERS[user][1].encode())
 
 

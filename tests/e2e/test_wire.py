@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import socket
+import sys
 import time
 
 import harness
@@ -282,7 +283,6 @@ def make_tests(picked):
 
 
 if __name__ == "__main__":
-    import sys
     found, passed_over = make_tests(sys.argv[1:])
     for path in passed_over:
         print("in process only:", name_of(path))
