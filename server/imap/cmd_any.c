@@ -9,7 +9,7 @@
 struct slice imap_capability_text(void)
 {
 	return SLICE("IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN UIDPLUS "
-		     "ESEARCH WITHIN");
+		     "MOVE ESEARCH WITHIN");
 }
 
 enum run cmd_capability(struct imap *imap)

@@ -1,6 +1,7 @@
 #include "server/imap/command.h"
 
 #include "server/imap/cmd_any.h"
+#include "server/imap/cmd_copy.h"
 #include "server/imap/cmd_expunge.h"
 #include "server/imap/cmd_fetch.h"
 #include "server/imap/cmd_idle.h"
@@ -92,8 +93,10 @@ static const struct command_type commands[] = {
 	{ "UID FETCH", SELECTED, BY_UID, parse_fetch, cmd_fetch, end_fetch, "9051 6.4.9" },
 	{ "STORE", SELECTED, NO_EXPUNGE | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.6" },
 	{ "UID STORE", SELECTED, BY_UID | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.9" },
-	{ "COPY", SELECTED, NO_EXPUNGE, parse_copy, cmd_refused, NULL, "9051 6.4.7" },
-	{ "UID COPY", SELECTED, BY_UID, parse_copy, cmd_refused, NULL, "9051 6.4.9" },
+	{ "COPY", SELECTED, NO_EXPUNGE, parse_copy, cmd_copy, end_copy, "9051 6.4.7" },
+	{ "UID COPY", SELECTED, BY_UID, parse_copy, cmd_copy, end_copy, "9051 6.4.9" },
+	{ "MOVE", SELECTED, READ_WRITE, parse_copy, cmd_move, end_copy, "9051 6.4.8" },
+	{ "UID MOVE", SELECTED, BY_UID | READ_WRITE, parse_copy, cmd_move, end_copy, "9051 6.4.9" },
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
