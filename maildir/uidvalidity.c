@@ -91,6 +91,18 @@ static int move_mark(int root_fd, uint32_t from, uint32_t to)
 	return 0;
 }
 
+static int write_text(int root_fd, uint32_t value)
+{
+	char hex[HEX_CHARS + 1];
+	struct stamp stamp;
+
+	snprintf(hex, sizeof hex, "%08x", value);
+	return dirs_replace_file(root_fd,
+		&(struct replacement){
+			TEXT_NAME, "dovecot-uidvalidity.tmp", slice_str(hex), false, 0 },
+		&stamp);
+}
+
 int uidvalidity_next(int root_fd, uint64_t now_usec, uint32_t *ret_uidvalidity)
 {
 	for (int i = 0; i < ATTEMPTS; i++) {
@@ -110,21 +122,29 @@ int uidvalidity_next(int root_fd, uint64_t now_usec, uint32_t *ret_uidvalidity)
 		r = move_mark(root_fd, mark, (uint32_t)value);
 		if (r == -EAGAIN)
 			continue;
-		if (r < 0)
-			return r;
-
-		char hex[HEX_CHARS + 1];
-		struct stamp stamp;
-
-		snprintf(hex, sizeof hex, "%08x", (uint32_t)value);
-		r = dirs_replace_file(root_fd,
-			&(struct replacement){
-				TEXT_NAME, "dovecot-uidvalidity.tmp", slice_str(hex), false, 0 },
-			&stamp);
+		if (r == 0)
+			r = write_text(root_fd, (uint32_t)value);
 		if (r < 0)
 			return r;
 		*ret_uidvalidity = (uint32_t)value;
 		return 0;
+	}
+	return -EBUSY;
+}
+
+int uidvalidity_raise(int root_fd, uint32_t uidvalidity)
+{
+	for (int i = 0; i < ATTEMPTS; i++) {
+		uint32_t mark = 0;
+		int r = find_mark(root_fd, &mark);
+
+		if (r < 0 || mark >= uidvalidity)
+			return r;
+		r = move_mark(root_fd, mark, uidvalidity);
+		if (r == 0)
+			r = write_text(root_fd, uidvalidity);
+		if (r != -EAGAIN)
+			return r;
 	}
 	return -EBUSY;
 }

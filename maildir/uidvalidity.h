@@ -14,3 +14,9 @@
  * Returns 0; -EBUSY: lost against others again and again; -EOVERFLOW; -errno.
  */
 _must_check_ int uidvalidity_next(int root_fd, uint64_t now_usec, uint32_t *ret_uidvalidity);
+
+/*
+ * A mailbox with this UIDVALIDITY goes away: what is given from now on is greater.
+ * Returns as uidvalidity_next().
+ */
+_must_check_ int uidvalidity_raise(int root_fd, uint32_t uidvalidity);

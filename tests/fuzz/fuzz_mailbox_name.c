@@ -23,9 +23,11 @@ static void check_name(struct slice name, char separator)
 	(void)!name_check_new(name, separator);
 	if (name_to_directory(name, separator, directory) < 0)
 		return;
-	must(directory[0] == '.' && slice_find(slice_str(directory), '/') < 0 && strcmp(directory, "..") != 0);
+	must(directory[0] == '.' && slice_find(slice_str(directory), '/') < 0 &&
+		strcmp(directory, "..") != 0);
 	must(name_from_directory(slice_str(directory), separator, &again) == 0);
-	must(slice_equal(buf_slice(&again), name) || slice_starts_with_nocase(name, SLICE("INBOX")));
+	must(slice_equal(buf_slice(&again), name) ||
+		slice_starts_with_nocase(name, SLICE("INBOX")));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -51,34 +51,42 @@ static void test_directories(void)
 			CHECK(r == -EINVAL, "row %zu: %d", i, r);
 			continue;
 		}
-		CHECK(r == 0 && strcmp(directory, names[i].directory) == 0, "row %zu: %s", i, directory);
+		CHECK(r == 0 && strcmp(directory, names[i].directory) == 0, "row %zu: %s", i,
+			directory);
 		r = name_from_directory(slice_str(names[i].directory), names[i].separator, &back);
 		CHECK(r == 0 && slice_equal(buf_slice(&back), slice_str(names[i].name)),
 			"row %zu: %d %.*s", i, r, SLICE_FMT(buf_slice(&back)));
 	}
-	CHECK(name_to_directory(slice_from("a\0b", 3), '/', (char[NAME_DIRECTORY_BYTES]){ 0 }) == -EINVAL, "NUL");
+	CHECK(name_to_directory(slice_from("a\0b", 3), '/', (char[NAME_DIRECTORY_BYTES]){ 0 }) ==
+			-EINVAL,
+		"NUL");
 }
 
 static void test_inbox(void)
 {
 	char directory[NAME_DIRECTORY_BYTES];
 
-	CHECK(name_to_directory(SLICE("inBox"), '/', directory) == 0 && strcmp(directory, ".") == 0, "%s", directory);
-	CHECK(name_to_directory(SLICE("inbox/x"), '/', directory) == 0 && strcmp(directory, ".INBOX.x") == 0, "%s", directory);
+	CHECK(name_to_directory(SLICE("inBox"), '/', directory) == 0 && strcmp(directory, ".") == 0,
+		"%s", directory);
+	CHECK(name_to_directory(SLICE("inbox/x"), '/', directory) == 0 &&
+			strcmp(directory, ".INBOX.x") == 0,
+		"%s", directory);
 }
 
 static void test_foreign(void)
 {
-	static const char *const directories[] = { "", "..", "tmp", "cur", "...", ".a.", "..a", ".a..b", ".INBOX", ".inbox",
-		".inbox.x", ".a\\2", ".a\\zz", ".a\\2Eb", ".\\61", ".~x", ".a\\", ".&", ".&AGE-", ".\xc3\xbc", ".a\nb", ".a\\0ab",
-		".a\\00b", ".a\\2fb", ".a\\26ZeU-" };
+	static const char *const directories[] = { "", "..", "tmp", "cur", "...", ".a.", "..a",
+		".a..b", ".INBOX", ".inbox", ".inbox.x", ".a\\2", ".a\\zz", ".a\\2Eb", ".\\61",
+		".~x", ".a\\", ".&", ".&AGE-", ".\xc3\xbc", ".a\nb", ".a\\0ab", ".a\\00b",
+		".a\\2fb", ".a\\26ZeU-" };
 
 	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
 		_cleanup_buf_ struct buf out = BUF(1000);
 
 		CHECK(buf_add_char(&out, 'x') == 0, "room");
-		CHECK(name_from_directory(slice_str(directories[i]), '/', &out) == -EINVAL && out.n == 1, "row %zu: %.*s", i,
-			SLICE_FMT(buf_slice(&out)));
+		CHECK(name_from_directory(slice_str(directories[i]), '/', &out) == -EINVAL &&
+				out.n == 1,
+			"row %zu: %.*s", i, SLICE_FMT(buf_slice(&out)));
 	}
 }
 
@@ -88,18 +96,26 @@ static void test_limits(void)
 	_cleanup_buf_ struct buf out = BUF(600);
 
 	memset(name, 'x', sizeof name);
-	CHECK(name_to_directory(slice_from(name, LIMIT_NAME_BYTES - 1), '/', directory) == 0, "longest");
+	CHECK(name_to_directory(slice_from(name, LIMIT_NAME_BYTES - 1), '/', directory) == 0,
+		"longest");
 	CHECK(strlen(directory) == LIMIT_NAME_BYTES, "%zu", strlen(directory));
 	CHECK(name_from_directory(slice_str(directory), '/', &out) == 0, "and back");
-	CHECK(name_to_directory(slice_from(name, LIMIT_NAME_BYTES), '/', directory) == -ENAMETOOLONG, "too long");
+	CHECK(name_to_directory(slice_from(name, LIMIT_NAME_BYTES), '/', directory) ==
+			-ENAMETOOLONG,
+		"too long");
 	for (size_t i = 1; i < sizeof name; i += 2)
 		name[i] = '/';
-	CHECK(name_to_directory(slice_from(name, 2 * LIMIT_MAILBOX_LEVELS - 1), '/', directory) == 0, "deepest");
-	CHECK(name_to_directory(slice_from(name, 2 * LIMIT_MAILBOX_LEVELS + 1), '/', directory) == -ENAMETOOLONG, "too deep");
+	CHECK(name_to_directory(slice_from(name, 2 * LIMIT_MAILBOX_LEVELS - 1), '/', directory) ==
+			0,
+		"deepest");
+	CHECK(name_to_directory(slice_from(name, 2 * LIMIT_MAILBOX_LEVELS + 1), '/', directory) ==
+			-ENAMETOOLONG,
+		"too deep");
 
 	_cleanup_buf_ struct buf small = BUF(3);
 
-	CHECK(name_from_directory(SLICE(".abcd"), '/', &small) == -ENOBUFS && small.n == 0, "no room");
+	CHECK(name_from_directory(SLICE(".abcd"), '/', &small) == -ENOBUFS && small.n == 0,
+		"no room");
 }
 
 static void test_new(void)
@@ -108,9 +124,20 @@ static void test_new(void)
 		const char *name;
 		int want;
 	} rows[] = {
-		{ "a/b", 0 }, { "\xe4\xb8\x8b\xe6\x9b\xb8\xe3\x81\x8d", 0 }, { "tmpx", 0 }, { "a.b", 0 }, { "cur", -EINVAL }, { "a/New", -EINVAL },
-		{ "tmp/a", -EINVAL }, { "restante.index", -EINVAL }, { "..", -EINVAL }, { "a/../b", -EINVAL }, { ".", -EINVAL },
-		{ "a\xc2\x85", -EINVAL }, { "a\xe2\x80\xa8", -EINVAL }, { "\xff", -EINVAL },
+		{ "a/b", 0 },
+		{ "\xe4\xb8\x8b\xe6\x9b\xb8\xe3\x81\x8d", 0 },
+		{ "tmpx", 0 },
+		{ "a.b", 0 },
+		{ "cur", -EINVAL },
+		{ "a/New", -EINVAL },
+		{ "tmp/a", -EINVAL },
+		{ "restante.index", -EINVAL },
+		{ "..", -EINVAL },
+		{ "a/../b", -EINVAL },
+		{ ".", -EINVAL },
+		{ "a\xc2\x85", -EINVAL },
+		{ "a\xe2\x80\xa8", -EINVAL },
+		{ "\xff", -EINVAL },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -119,16 +146,23 @@ static void test_new(void)
 
 static void test_order(void)
 {
-	static const char *const sorted[] = { "INBOX", "INBOX/a", "A", "A/b", "A b", "A-", "INBOXX", "a", "a/a", "a/a/a", "a/b", "aa" };
+	static const char *const sorted[] = { "INBOX", "INBOX/a", "A", "A/b", "A b", "A-", "INBOXX",
+		"a", "a/a", "a/a/a", "a/b", "aa" };
 
 	for (size_t i = 0; i < sizeof sorted / sizeof *sorted; i++)
 		for (size_t j = 0; j < sizeof sorted / sizeof *sorted; j++) {
 			int order = name_compare(slice_str(sorted[i]), slice_str(sorted[j]), '/');
 
-			CHECK(i < j ? order < 0 : i > j ? order > 0 : order == 0, "%s %s", sorted[i], sorted[j]);
+			CHECK(i < j     ? order < 0
+				: i > j ? order > 0
+					: order == 0,
+				"%s %s", sorted[i], sorted[j]);
 		}
-	CHECK(name_is_below(SLICE("a/b"), SLICE("a"), '/') && !name_is_below(SLICE("ab"), SLICE("a"), '/') &&
-		      !name_is_below(SLICE("a"), SLICE("a"), '/') && !name_is_below(SLICE("a/"), SLICE("a"), '/'), "below");
+	CHECK(name_is_below(SLICE("a/b"), SLICE("a"), '/') &&
+			!name_is_below(SLICE("ab"), SLICE("a"), '/') &&
+			!name_is_below(SLICE("a"), SLICE("a"), '/') &&
+			!name_is_below(SLICE("a/"), SLICE("a"), '/'),
+		"below");
 }
 
 static const struct unit_test tests[] = {

@@ -1,0 +1,13 @@
+/* tree_change.h - what tree_change.c and tree_purge.c share; of no use to anyone else. */
+#pragma once
+
+#include "maildir/store.h"
+
+/* Names in tmp/ of mailboxes that are not yet or no longer in the tree. */
+#define TREE_CREATED_PREFIX "restante-created."
+#define TREE_DELETED_PREFIX "restante-deleted."
+
+enum { TREE_TEMPORARY_BYTES = 80 };
+
+/* Remove a directory in tmp/ with all that is in it. Returns as struct work; -errno. */
+_must_check_ int tree_remove_directory(int parent_fd, const char *name, struct work *work);
