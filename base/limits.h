@@ -36,6 +36,7 @@ enum {
 	LIMIT_POP3_LINE_BYTES = 512, /* RFC 2449 section 4 asks for 255 at least */
 
 	/* Messages. */
+	LIMIT_MESSAGE_BYTES = 256 * 1024 * 1024, /* of one that is appended */
 	LIMIT_MIME_DEPTH = 100,
 	LIMIT_MIME_PARTS = 10000,
 	LIMIT_HEADER_BYTES = 1024 * 1024, /* of one header: fields beyond are not looked at */

@@ -2,14 +2,11 @@
 
 #include "server/imap/connection.h"
 
-/*
- * Only what is true of the whole engine. UIDPLUS: UID EXPUNGE is there; APPENDUID and COPYUID come with the success
- * of commands that do not succeed yet (RFC 4315 section 3).
- */
+/* Only what is true of the whole engine. */
 struct slice imap_capability_text(void)
 {
 	return SLICE("IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN UIDPLUS "
-		     "MOVE ESEARCH WITHIN");
+		     "MOVE MULTIAPPEND ESEARCH WITHIN");
 }
 
 enum run cmd_capability(struct imap *imap)

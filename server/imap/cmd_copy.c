@@ -112,7 +112,7 @@ static enum run copy_failed(struct imap *imap, const struct copy_progress *p, in
 		return gone(imap);
 	if (error == -ESTALE && p->target != imap->mailbox)
 		return imap_no(imap, "UNAVAILABLE", "The mailbox was made anew; try again");
-	return imap_failed(imap, error);
+	return imap_change_failed(imap, p->target, "messages cannot be copied here", error);
 }
 
 static enum run run_copy(struct imap *imap, bool move)

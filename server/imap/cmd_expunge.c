@@ -40,7 +40,7 @@ enum run expunge_deleted(struct imap *imap, const struct seq_ranges *seqnums)
 
 	if (wait != RUN_DONE)
 		return wait;
-	return r < 0 ? imap_change_failed(imap, "messages cannot be expunged", r)
+	return r < 0 ? imap_change_failed(imap, imap->mailbox, "messages cannot be expunged", r)
 		     : imap_ok(imap, NULL, NULL);
 }
 

@@ -13,7 +13,7 @@ static const struct {
 	{ "DELETE", "NONEXISTENT", "No such mailbox", "CANNOT", "INBOX cannot be deleted" },
 	{ "RENAME", "NONEXISTENT", "No such mailbox", "CANNOT", "INBOX cannot be renamed" },
 	{ "UNSUBSCRIBE", "NONEXISTENT", "No such mailbox", "CANNOT", "INBOX is always subscribed" },
-	{ "", "CANNOT", "Messages cannot be added to mailboxes", NULL, NULL },
+	{ "", "CANNOT", "Mailboxes cannot be changed", NULL, NULL },
 };
 
 static size_t row_of(const struct command_type *type)
@@ -23,14 +23,6 @@ static size_t row_of(const struct command_type *type)
 	while (refusals[i].name[0] && strcmp(refusals[i].name, type->name) != 0)
 		i++;
 	return i;
-}
-
-void refused_reason(const struct command_type *type, const char **ret_code, const char **ret_text)
-{
-	size_t i = row_of(type);
-
-	*ret_code = refusals[i].code;
-	*ret_text = refusals[i].text;
 }
 
 enum run cmd_refused(struct imap *imap)

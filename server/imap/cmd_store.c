@@ -99,7 +99,7 @@ static enum run store_failed(struct imap *imap, int error)
 	if (error == -ENOSPC && imap->command.progress &&
 		((struct store_progress *)imap->command.progress)->stage == STORE_FIND_KEYWORDS)
 		return imap_no(imap, "LIMIT", "The mailbox has too many keywords");
-	return imap_change_failed(imap, "flags cannot be changed", error);
+	return imap_change_failed(imap, imap->mailbox, "flags cannot be changed", error);
 }
 
 /* One stage. Sets the next one when it is over. */

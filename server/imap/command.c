@@ -1,6 +1,7 @@
 #include "server/imap/command.h"
 
 #include "server/imap/cmd_any.h"
+#include "server/imap/cmd_append.h"
 #include "server/imap/cmd_copy.h"
 #include "server/imap/cmd_expunge.h"
 #include "server/imap/cmd_fetch.h"
@@ -30,6 +31,7 @@ PARSE_INTO(search, search)
 PARSE_INTO(enable, enable)
 PARSE_INTO(set, set)
 PARSE_INTO(copy, set)
+PARSE_INTO(append, append)
 
 static enum parse parse_nothing(
 	struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
@@ -54,6 +56,7 @@ enum {
 	NO_EXPUNGE = COMMAND_NO_EXPUNGE,
 	READ_WRITE = COMMAND_READ_WRITE,
 	NO_SYNC = COMMAND_NO_SYNC,
+	MESSAGE = COMMAND_MESSAGE,
 };
 
 static const struct command_type commands[] = {
@@ -78,7 +81,7 @@ static const struct command_type commands[] = {
 	{ "LSUB", AUTH, 0, parse_list, cmd_lsub, NULL, "3501 6.3.9" },
 	{ "NAMESPACE", AUTH, 0, parse_nothing, cmd_namespace, NULL, "9051 6.3.10" },
 	{ "STATUS", AUTH, 0, parse_status, cmd_status, end_status, "9051 6.3.11" },
-	{ "APPEND", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.12" },
+	{ "APPEND", AUTH, MESSAGE, parse_append, cmd_append, end_append, "9051 6.3.12" },
 	{ "IDLE", AUTH, 0, parse_nothing, cmd_idle, NULL, "9051 6.3.13" },
 
 	{ "CHECK", SELECTED, 0, parse_nothing, cmd_noop, NULL, "3501 6.4.1" },

@@ -1,6 +1,7 @@
 /* command.h - the table of commands: where each is allowed, what it takes, what runs it. */
 #pragma once
 
+#include "server/imap/grammar_append.h"
 #include "server/imap/grammar_fetch.h"
 #include "server/imap/grammar_mailbox.h"
 #include "server/imap/grammar_search.h"
@@ -33,11 +34,13 @@ enum command_flag {
 	COMMAND_NO_EXPUNGE = 1 << 1, /* EXPUNGE may not be told with it (RFC 9051 section 7.5.1) */
 	COMMAND_READ_WRITE = 1 << 2, /* needs a mailbox that was SELECTed, not EXAMINEd */
 	COMMAND_NO_SYNC = 1 << 3,    /* ends without looking for changes of the mailbox */
+	COMMAND_MESSAGE = 1 << 4, /* takes messages: run begins when the literal of the first is announced */
 };
 
 /* What parse made of the arguments; the member is the command family's. */
 union arguments {
 	struct mailbox_arguments mailbox;
+	struct append_arguments append;
 	struct status_arguments status;
 	struct list_arguments list;
 	struct fetch_arguments fetch;

@@ -1,6 +1,7 @@
 #include "server/imap/connection.h"
 
 #include "base/must.h"
+#include "maildir/message/charset.h"
 
 #include <errno.h>
 
@@ -72,17 +73,41 @@ enum run imap_failed(struct imap *imap, int error)
 	return imap_no(imap, failures[i].code, failures[i].text);
 }
 
-enum run imap_change_failed(struct imap *imap, const char *what, int error)
+enum run imap_change_failed(
+	struct imap *imap, const struct mailbox *mailbox, const char *what, int error)
 {
 	bool is_fault = error != -EBUSY && error != -ESTALE && error != -ENOENT && error != -EINVAL;
 
-	if (is_fault && imap->mailbox) {
-		struct slice name = mailbox_name(imap->mailbox);
+	if (is_fault && mailbox) {
+		struct slice name = mailbox_name(mailbox);
 
 		log_line(imap->settings.log, LOG_PRIORITY_WARNING, "%s: %.*s: %s: %s",
 			imap->settings.user, SLICE_FMT(name), what, strerror(-error));
 	}
 	return imap_failed(imap, error);
+}
+
+enum run imap_fault(struct imap *imap, const struct grammar *grammar)
+{
+	struct writer w = { .out = &(struct buf){ .max_bytes = 4096 } };
+
+	if (grammar->fault == GRAMMAR_LIMIT)
+		return imap_no(imap, "LIMIT", grammar->why);
+	if (grammar->fault == GRAMMAR_SYNTAX)
+		return imap_bad(
+			imap, grammar->why ? grammar->why : "Syntax error in the arguments");
+
+	write_text(&w, "BADCHARSET (");
+	for (size_t i = 0; charset_name(i); i++) {
+		write_text(&w, i > 0 ? " " : "");
+		write_astring(&w, slice_str(charset_name(i)));
+	}
+	write_text(&w, ")");
+
+	const char *code = w.failed ? "BADCHARSET" : arena_str(&imap->arena, buf_slice(w.out));
+
+	buf_done(w.out);
+	return imap_no(imap, code, grammar->why);
 }
 
 enum run imap_close(struct imap *imap, enum close_reason reason)

@@ -79,11 +79,15 @@ enum run imap_bad(struct imap *imap, const char *text);
 enum run imap_failed(struct imap *imap, int error);
 
 /*
- * The same where the selected mailbox was to be changed: a fault of the server or its disk, which the store does not
+ * The same where a mailbox was to be changed: a fault of the server or its disk, which the store does not
  * log, is logged with user, mailbox and cause.
  * what      "flags cannot be changed", ...
  */
-enum run imap_change_failed(struct imap *imap, const char *what, int error);
+enum run imap_change_failed(
+	struct imap *imap, const struct mailbox *mailbox, const char *what, int error);
+
+/* Complete the command with why its arguments are not taken. Returns RUN_DONE. */
+enum run imap_fault(struct imap *imap, const struct grammar *grammar);
 
 /* End the connection for that reason. Returns RUN_CLOSE. */
 enum run imap_close(struct imap *imap, enum close_reason reason);

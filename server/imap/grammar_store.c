@@ -42,7 +42,7 @@ static enum parse add_flag(struct slice name, struct grammar *grammar, struct sl
 	return PARSE_OK;
 }
 
-static enum parse take_flags(struct slice *in, struct grammar *grammar, struct store_arguments *a)
+enum parse grammar_flags(struct slice *in, struct grammar *grammar, struct store_arguments *a)
 {
 	struct slice *keywords = arena_array(grammar->arena, LIMIT_KEYWORDS, sizeof *keywords);
 	bool list = token_open(in) == PARSE_OK;
@@ -72,7 +72,7 @@ enum parse grammar_store(
 	if (slice_starts_with(s, SLICE("(")))
 		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown modifier");
 	if (take_operation(&s, &a) != PARSE_OK || token_space(&s) != PARSE_OK ||
-		take_flags(&s, grammar, &a) != PARSE_OK || token_end(&s) != PARSE_OK)
+		grammar_flags(&s, grammar, &a) != PARSE_OK || token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
 	*in = s;
 	*ret_arguments = a;

@@ -19,3 +19,10 @@ struct store_arguments {
  */
 _must_check_ enum parse grammar_store(
 	struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments);
+
+/*
+ * flag-list / (flag *(SP flag)), into flags and keywords of *arguments, whose flags are 0 before. As above.
+ * On PARSE_BAD *in may have moved.
+ */
+_must_check_ enum parse grammar_flags(
+	struct slice *in, struct grammar *grammar, struct store_arguments *arguments);

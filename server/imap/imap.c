@@ -7,8 +7,6 @@
 #include "server/imap/imap.h"
 
 #include "base/must.h"
-#include "maildir/message/charset.h"
-#include "server/imap/cmd_refused.h"
 #include "server/imap/connection.h"
 #include "server/wire/token.h"
 
@@ -64,29 +62,6 @@ static const char *not_allowed(const struct imap *imap)
 	return "You are logged in already";
 }
 
-static enum run answer_fault(struct imap *imap, const struct grammar *grammar)
-{
-	struct writer w = { .out = &(struct buf){ .max_bytes = 4096 } };
-
-	if (grammar->fault == GRAMMAR_LIMIT)
-		return imap_no(imap, "LIMIT", grammar->why);
-	if (grammar->fault == GRAMMAR_SYNTAX)
-		return imap_bad(
-			imap, grammar->why ? grammar->why : "Syntax error in the arguments");
-
-	write_text(&w, "BADCHARSET (");
-	for (size_t i = 0; charset_name(i); i++) {
-		write_text(&w, i > 0 ? " " : "");
-		write_astring(&w, slice_str(charset_name(i)));
-	}
-	write_text(&w, ")");
-
-	const char *code = w.failed ? "BADCHARSET" : arena_str(&imap->arena, buf_slice(w.out));
-
-	buf_done(w.out);
-	return imap_no(imap, code, grammar->why);
-}
-
 /* Decide about a whole command. It is completed at once where it cannot be run. */
 static enum run begin_command(struct imap *imap)
 {
@@ -102,12 +77,29 @@ static enum run begin_command(struct imap *imap)
 	if (!is_allowed(imap))
 		return imap_bad(imap, not_allowed(imap));
 	if (command->type->parse(&in, &grammar, &command->arguments) != PARSE_OK)
-		return answer_fault(imap, &grammar);
+		return imap_fault(imap, &grammar);
 	if ((command->type->flags & COMMAND_READ_WRITE) && !imap->read_write)
 		return imap_no(imap, NULL, "The mailbox was opened read-only, by EXAMINE");
 	imap->engine.commands++;
 	imap->phase = PHASE_RUN;
 	return RUN_DONE;
+}
+
+/* Whether the literal is a message: then the command begins to run now, and takes it; or it was refused with its command. */
+static bool is_message(struct imap *imap, struct slice in)
+{
+	struct grammar grammar = { .arena = &imap->arena };
+	struct command *command = &imap->command;
+	enum parse parse = grammar_append(&in, &grammar, &command->arguments.append);
+
+	if (parse == PARSE_OK) {
+		imap->engine.commands++;
+		imap->phase = PHASE_RUN;
+	} else if (parse == PARSE_BAD) {
+		(void)imap_fault(imap, &grammar);
+		frame_imap_refuse(&imap->frame);
+	}
+	return parse != PARSE_MORE;
 }
 
 /* A literal is taken if its command can be run and it fits; else the reason is noted for the answer. */
@@ -116,14 +108,12 @@ static void decide_literal(struct imap *imap)
 	struct frame_imap *frame = &imap->frame;
 	struct slice in = buf_slice(&frame->command);
 	struct command *command = &imap->command;
-	const char *code, *text;
 
 	take_names(imap, &in);
 	if (!command->type || !is_allowed(imap)) {
 		(void)imap_bad(imap, !command->type ? "Unknown command" : not_allowed(imap));
-	} else if (strcmp(command->type->name, "APPEND") == 0) {
-		refused_reason(command->type, &code, &text);
-		(void)imap_no(imap, code, text);
+	} else if ((command->type->flags & COMMAND_MESSAGE) && is_message(imap, in)) {
+		return;
 	} else if (frame->literal.literal8) {
 		(void)imap_bad(imap, "This command takes no literal8");
 	} else if (!frame_imap_fits(frame)) {
@@ -181,6 +171,10 @@ static enum run run_command(struct imap *imap)
 
 	if (run != RUN_DONE)
 		return run;
+	if (frame_imap_is_open(&imap->frame)) { /* refused before its end, which comes first */
+		imap->phase = PHASE_READ;
+		return RUN_DONE;
+	}
 	imap->phase = PHASE_ANSWER;
 	if (imap->state == IMAP_SELECTED && !(type->flags & COMMAND_NO_SYNC)) {
 		updates_begin(imap, !(type->flags & COMMAND_NO_EXPUNGE));

@@ -220,7 +220,8 @@ enum frame_event frame_imap_next(struct frame_imap *frame, struct buf *in)
 	for (;;) {
 		enum frame_event event = FRAME_MORE;
 
-		must(frame->state != FRAME_STATE_ASK); /* the caller owes an answer */
+		must(frame->state != FRAME_STATE_ASK &&
+			frame->state != FRAME_STATE_DIVERTED); /* it is the caller's turn */
 		if (frame->state == FRAME_STATE_DONE)
 			begin_command(frame);
 		if (frame->state == FRAME_STATE_OVERFLOW)
@@ -262,4 +263,53 @@ void frame_imap_refuse(struct frame_imap *frame)
 {
 	must(frame->state == FRAME_STATE_ASK);
 	(void)skip_announced(frame);
+}
+
+static void end_diverted(struct frame_imap *frame)
+{
+	if (frame->left_octets > 0)
+		return;
+	frame->line_start = frame->command.n;
+	frame->state = FRAME_STATE_LINE;
+}
+
+void frame_imap_divert(struct frame_imap *frame)
+{
+	must(frame->state == FRAME_STATE_ASK);
+	frame->left_octets = frame->literal.octets;
+	frame->state = FRAME_STATE_DIVERTED;
+	end_diverted(frame);
+}
+
+uint64_t frame_imap_diverted(const struct frame_imap *frame)
+{
+	return frame->state == FRAME_STATE_DIVERTED ? frame->left_octets : 0;
+}
+
+void frame_imap_take(struct frame_imap *frame, struct buf *in, size_t bytes)
+{
+	must(frame->state == FRAME_STATE_DIVERTED && bytes <= frame->left_octets);
+	buf_consume(in, bytes);
+	frame->left_octets -= bytes;
+	end_diverted(frame);
+}
+
+void frame_imap_abandon(struct frame_imap *frame)
+{
+	switch (frame->state) {
+	case FRAME_STATE_ASK:
+		frame_imap_refuse(frame);
+		break;
+	case FRAME_STATE_LINE:
+		if (frame_imap_is_open(frame))
+			(void)begin_skip(frame);
+		break;
+	case FRAME_STATE_LITERAL:
+	case FRAME_STATE_DIVERTED:
+		frame->tail_n = 0;
+		frame->state = FRAME_STATE_SKIP_LITERAL;
+		break;
+	default: /* at its end, or being skipped */
+		break;
+	}
 }

@@ -7,7 +7,8 @@
 /*
  *            line end                    literal announced
  *   LINE ───────────────▶ COMMAND   LINE ─────────────────▶ ASK ──accept──▶ LITERAL ──all read──▶ LINE
- *     │ beyond limit                                          │ refuse
+ *     │ beyond limit                                          │ │ divert: the caller takes its octets ──▶ LINE
+ *     │                                                       │ refuse
  *     ▼                                                       ▼
  *   SKIP ◀──────────────── nonsync: its octets are skipped ◀──┘── sync: it will not come ──▶ SKIPPED
  *     │ line end
@@ -43,6 +44,7 @@ enum frame_state {
 	FRAME_STATE_LINE,
 	FRAME_STATE_ASK,
 	FRAME_STATE_LITERAL,
+	FRAME_STATE_DIVERTED,
 	FRAME_STATE_SKIP_LINE,
 	FRAME_STATE_SKIP_LITERAL,
 	FRAME_STATE_SKIPPED,
@@ -86,6 +88,23 @@ void frame_imap_accept(struct frame_imap *frame);
 
 /* After FRAME_LITERAL: skip it and the rest of its command; FRAME_SKIPPED follows. The caller sends no continuation. */
 void frame_imap_refuse(struct frame_imap *frame);
+
+/*
+ * After FRAME_LITERAL: the caller takes its octets itself, as many as there are: they do not come into the command, which goes
+ * on behind them. The caller sends the continuation of a sync literal. frame_imap_next() may be called again
+ * when none are left.
+ */
+void frame_imap_divert(struct frame_imap *frame);
+/* How many octets of it are still to come. */
+uint64_t frame_imap_diverted(const struct frame_imap *frame);
+/* Drop bytes of it, at most that many, from the front of in. */
+void frame_imap_take(struct frame_imap *frame, struct buf *in, size_t bytes);
+
+/*
+ * Give the command up, wherever it stands: what of it is still to come will be skipped, and FRAME_SKIPPED follows. After
+ * FRAME_COMMAND nothing is to come, and nothing happens.
+ */
+void frame_imap_abandon(struct frame_imap *frame);
 
 /* Whether bytes of a command that is not whole have come. */
 bool frame_imap_is_open(const struct frame_imap *frame);

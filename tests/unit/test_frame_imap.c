@@ -190,11 +190,67 @@ static void test_nul_passes(void)
 	frame_imap_done(&frame);
 }
 
+/* The caller takes octets of any number; the command goes on behind them. */
+static void test_diverted(void)
+{
+	struct frame_imap frame;
+	_cleanup_buf_ struct buf in = BUF(4096), out = BUF(4096);
+
+	frame_imap_init(&frame, &small);
+	CHECK(buf_add(&in, SLICE("a X {20+}\r\n0123456789")) == 0, "room");
+	CHECK(frame_imap_next(&frame, &in) == FRAME_LITERAL, "announced");
+	frame_imap_divert(&frame);
+	CHECK(frame_imap_diverted(&frame) == 20, "all are to come");
+	frame_imap_take(&frame, &in, 10);
+	CHECK(frame_imap_diverted(&frame) == 10 && frame_imap_is_open(&frame), "half of them");
+	CHECK(buf_add(&in, SLICE("0123456789 y\r\nb N\r\n")) == 0, "room");
+	frame_imap_take(&frame, &in, 10);
+	CHECK(frame_imap_diverted(&frame) == 0, "none");
+	drain(&frame, &in, &out);
+	CHECK(slice_equal(buf_slice(&out), SLICE("command a X {20+}\r\n y;command b N;")), "%.*s",
+		SLICE_FMT(buf_slice(&out)));
+	frame_imap_done(&frame);
+}
+
+static const struct {
+	const char *before; /* read, up to its first literal, which is diverted; then the command is given up */
+	size_t taken;
+	const char *after, *want;
+} abandoned[] = {
+	{ "a X {4+}\r\n", 0, "abcd\r\nb N\r\n", "skipped a ;command b N;" },
+	{ "a X {4+}\r\nab", 2, "cd {3+}\r\nxyz\r\nb N\r\n", "skipped a ;command b N;" },
+	{ "a X {4+}\r\nabcd", 4, " {3}\r\nb N\r\n", "skipped a ;command b N;" },
+	{ "a X {4}\r\nabcd", 4, "\r\nb N\r\n", "skipped a ;command b N;" },
+};
+
+static void test_abandoned(void)
+{
+	for (size_t i = 0; i < sizeof abandoned / sizeof *abandoned; i++) {
+		struct frame_imap frame;
+		_cleanup_buf_ struct buf in = BUF(4096), out = BUF(4096);
+
+		frame_imap_init(&frame, &small);
+		CHECK(buf_add(&in, slice_str(abandoned[i].before)) == 0, "room");
+		CHECK(frame_imap_next(&frame, &in) == FRAME_LITERAL, "announced");
+		frame_imap_divert(&frame);
+		frame_imap_take(&frame, &in, abandoned[i].taken);
+		frame_imap_abandon(&frame);
+		feed(&frame, slice_str(abandoned[i].after), &out);
+		CHECK(slice_equal(buf_slice(&out), slice_str(abandoned[i].want)), "%zu: %.*s", i,
+			SLICE_FMT(buf_slice(&out)));
+		frame_imap_abandon(&frame); /* of a whole one nothing is left */
+		CHECK(!frame_imap_is_open(&frame), "whole");
+		frame_imap_done(&frame);
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "every cut", test_every_cut },
 	{ "byte by byte", test_byte_by_byte },
 	{ "an endless line overflows", test_endless_line_overflows },
 	{ "open", test_open },
 	{ "NUL passes", test_nul_passes },
+	{ "diverted", test_diverted },
+	{ "given up", test_abandoned },
 };
 UNIT_MAIN("frame_imap", tests)

@@ -161,9 +161,14 @@ static void dump(const char *name, const union arguments *a, struct buf *out)
 		add(out, "%.*s|%.*s", SLICE_FMT(a->list.reference), SLICE_FMT(a->list.pattern));
 	else if (strcmp(name, "SELECT") == 0 || strcmp(name, "CREATE") == 0)
 		add(out, "%.*s", SLICE_FMT(a->mailbox.name));
+	else if (strcmp(name, "APPEND") == 0)
+		add(out, a->append.has_date ? "%.*s %x %zu %lld" : "%.*s %x %zu",
+			SLICE_FMT(a->append.mailbox), a->append.flags, a->append.keywords_n,
+			(long long)a->append.internaldate);
 	else if (strcmp(name, "ENABLE") == 0)
 		add(out, "%zu", a->enable.n);
-	else if (strcmp(name, "UID EXPUNGE") == 0 || strcmp(name, "COPY") == 0)
+	else if (strcmp(name, "UID EXPUNGE") == 0 || strcmp(name, "COPY") == 0 ||
+		 strcmp(name, "MOVE") == 0)
 		add(out, "%.*s %.*s", SLICE_FMT(a->set.set), SLICE_FMT(a->set.mailbox));
 }
 
@@ -210,6 +215,16 @@ static const struct {
 	{ S("UID EXPUNGE 1:3"), "1:3 " },
 	{ S("UID EXPUNGE"), NULL },
 	{ S("COPY 1 inbox"), "1 INBOX" },
+	{ S("MOVE 1:* a"), "1:* a" },
+	{ S("APPEND inbox {3}\r\n"), "INBOX 0 0" },
+	{ S("APPEND a (\\Seen foo) \"17-Jul-1996 02:44:25 -0700\" {3+}\r\n"), "a 10 1 837596665" },
+	{ S("APPEND a () {3}\n"), "a 0 0" },
+	{ S("APPEND a {3}"), NULL },
+	{ S("APPEND a {3}\r\nabc"), NULL },
+	{ S("APPEND a (\\Recent) {3}\r\n"), NULL },
+	{ S("APPEND a \"x\" {3}\r\n"), NULL },
+	{ S("APPEND a ~{3}\r\n"), NULL },
+	{ S("APPEND a"), NULL },
 
 	{ S("FETCH 1 FLAGS"), "1 flags" },
 	{ S("FETCH 1:* (FLAGS UID)"), "1:* flags uid" },
