@@ -35,6 +35,7 @@ static const struct restriction {
 	uint64_t value;
 } restrictions[] = {
 	{ "tgkill", 0, SCMP_CMP_EQ, OWN_PID },   /* abort() */
+	{ "kill", 1, SCMP_CMP_EQ, 0 },           /* whether the holder of a lock is there */
 	{ "prlimit64", 0, SCMP_CMP_EQ, 0 },      /* getrlimit() and setrlimit() */
 	{ "utimensat", 1, SCMP_CMP_EQ, 0 },      /* futimens(): without a path */
 	{ "fcntl", 1, SCMP_CMP_LE, F_SETLKW },   /* but not F_SETOWN and what else sends signals */

@@ -29,7 +29,7 @@ static const char *const system_calls[] = {
 	"brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "msync", "futex", "clock_gettime", "gettimeofday", "time",
 	"clock_getres", "clock_nanosleep", "nanosleep", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getresuid",
 	"getresgid", "getrandom", "getrusage", "uname", "sysinfo", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"restart_syscall", "sched_yield", "prlimit64", "tgkill", "exit", "exit_group", "rseq", "membarrier",
+	"restart_syscall", "sched_yield", "prlimit64", "tgkill", "kill", "exit", "exit_group", "rseq", "membarrier",
 	/* descriptors */
 	"read", "readv", "write", "writev", "pread64", "preadv", "pwrite64", "pwritev", "lseek", "close", "close_range", "dup",
 	"fcntl", "flock", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range", "fadvise64", "fstat", "fchmod",
@@ -45,7 +45,7 @@ static const char *const system_calls[] = {
 	"readlink", "readlinkat", "getcwd", "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat",
 	"renameat2", "link", "linkat", "utimensat", "umask",
 #if UNDER_SANITIZER
-	"sigaltstack", "clone", "clone3", "wait4", "pipe2", "kill", "prctl", "sched_getaffinity", "set_robust_list", "arch_prctl",
+	"sigaltstack", "clone", "clone3", "wait4", "pipe2", "prctl", "sched_getaffinity", "set_robust_list", "arch_prctl",
 	"ioctl", "getppid", "ptrace",
 #endif
 	NULL,

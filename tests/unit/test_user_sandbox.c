@@ -288,6 +288,14 @@ static void signal_another(void)
 	syscall(SYS_tgkill, other, other, 0);
 }
 
+static void kill_another(void)
+{
+	pid_t other = getppid();
+
+	enter_sandbox();
+	kill(other, SIGCONT);
+}
+
 static void signal_another_by_descriptor(void)
 {
 	pid_t other = getppid();
@@ -324,6 +332,7 @@ static void mind_own_business(void)
 
 	enter_sandbox();
 	EXPECT(syscall(SYS_tgkill, getpid(), gettid(), 0) == 0);
+	EXPECT(kill(getpid(), 0) == 0); /* is the holder of a lock there? */
 	EXPECT(prlimit(0, RLIMIT_CORE, NULL, &now) == 0);
 	fd = open(in_root("alice/cur/1"), O_RDWR | O_CLOEXEC);
 	EXPECT(fd >= 0 && futimens(fd, NULL) == 0 && fchmod(fd, 0600) == 0);
@@ -347,6 +356,7 @@ static bool is_killed(void (*run)(void))
 }
 
 static void test_sandbox(void)
+	CU_ASSERT(is_killed(kill_another));
 {
 	make_two_maildirs();
 	CU_ASSERT(succeeds(work_in_own_mail));
