@@ -2,6 +2,8 @@
 
 #include "base/must.h"
 
+#include <stdlib.h>
+
 static bool is_plain(char c)
 {
 	return c > ' ' && c < 0x7f && !strchr("\"'\\<>=", c);
@@ -30,4 +32,13 @@ const char *quote_format(struct slice s, char *ret_text, size_t text_bytes)
 	}
 	ret_text[at] = '\0';
 	return ret_text;
+}
+
+char *quote_dup(struct slice s)
+{
+	char *text = malloc(QUOTE_BYTES(s.n));
+
+	must(text != NULL);
+	quote_format(s, text, QUOTE_BYTES(s.n));
+	return text;
 }

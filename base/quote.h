@@ -13,3 +13,6 @@
  * Returns   ret_text, for use in an argument list.
  */
 const char *quote_format(struct slice s, char *ret_text, size_t text_bytes);
+
+/* As quote_format(), whole, in memory that the caller frees. */
+char *quote_dup(struct slice s);

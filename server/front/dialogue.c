@@ -1,6 +1,7 @@
 #include "server/front/dialogue.h"
 
 #include "base/must.h"
+#include "base/quote.h"
 #include "server/front/front.h"
 #include "server/front/login.h"
 
@@ -30,15 +31,15 @@ void dialogue_begin(struct connection *c)
 static void log_attempt(struct connection *c)
 {
 	struct prelogin_attempt *attempt = &c->prelogin->attempt;
-	char address[ADDRESS_TEXT_BYTES], user[PRELOGIN_ESCAPED_USER_BYTES];
+	char address[ADDRESS_TEXT_BYTES], user[QUOTE_BYTES(PRELOGIN_LOGGED_USER_BYTES)];
 
 	if (!attempt->command)
 		return;
 	address_format(&c->address, address);
-	prelogin_escape_user(attempt->user, user);
 	status_add(&c->front->status, STATUS_CLEAR_ATTEMPTS, 1);
 	front_log_client(c->front, LOG_PRIORITY_NOTICE, &c->address, "clear-text attempt: user=%s addr=%s service=%s command=%s",
-		user, address, service_name(c->service), attempt->command);
+		attempt->user.n > 0 ? quote_format(attempt->user, user, sizeof user) : "-", address, service_name(c->service),
+		attempt->command);
 	attempt->command = NULL;
 }
 

@@ -139,6 +139,9 @@ static void on_line(struct ev_loop *loop, ev_io *io, int events)
 
 void front_connection_ended(struct front *front)
 {
+	/* One client a process: what a client may have made of its front ends with it. */
+	if (front->conf->front.connections_per_process == 1)
+		drain(front);
 	listeners_update(front);
 	end_if_idle(front);
 }

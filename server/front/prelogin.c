@@ -129,28 +129,3 @@ void prelogin_note_attempt(struct prelogin *prelogin, const char *command, struc
 		memcpy(attempt->user_bytes, attempt->user.p, attempt->user.n);
 	attempt->user.p = attempt->user_bytes;
 }
-
-static bool is_plain_in_log(char c)
-{
-	return c > ' ' && c < 0x7f && !strchr("\"'=%\\", c);
-}
-
-void prelogin_escape_user(struct slice user, char ret_text[PRELOGIN_ESCAPED_USER_BYTES])
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *at = ret_text;
-
-	user = slice_head(user, PRELOGIN_LOGGED_USER_BYTES);
-	if (user.n == 0)
-		*at++ = '-';
-	for (size_t i = 0; i < user.n; i++) {
-		if (is_plain_in_log(user.p[i])) {
-			*at++ = user.p[i];
-			continue;
-		}
-		*at++ = '%';
-		*at++ = digits[(uint8_t)user.p[i] >> 4];
-		*at++ = digits[user.p[i] & 15];
-	}
-	*at = '\0';
-}

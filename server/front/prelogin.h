@@ -117,10 +117,3 @@ enum prelogin_wants prelogin_bad(struct prelogin *prelogin, struct buf *out);
 
 /* For the protocols: note a credential offered in the clear. */
 void prelogin_note_attempt(struct prelogin *prelogin, const char *command, struct slice user);
-
-/*
- * Write a user name so that it cannot be taken for anything else in a log line: printable ASCII as it is, but for
- * space, quotes, "=", "%" and backslash; these and all other bytes as %XX. "-" for an empty one. NUL-terminated.
- */
-enum { PRELOGIN_ESCAPED_USER_BYTES = 3 * PRELOGIN_LOGGED_USER_BYTES + 1 };
-void prelogin_escape_user(struct slice user, char ret_text[PRELOGIN_ESCAPED_USER_BYTES]);

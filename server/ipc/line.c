@@ -168,7 +168,8 @@ static void take_descriptors(struct msghdr *msg, struct line_frame *ret)
 	}
 }
 
-int line_receive(struct line *line, struct line_frame *ret)
+/* One packet. Returns 0, -EAGAIN, -EPIPE; -EMFILE: descriptors are missing, and those that came are closed. */
+static int receive_packet(int fd, struct line_frame *ret, struct slice *ret_packet, bool *ret_cut)
 {
 	struct iovec iov = { .iov_base = ret->packet, .iov_len = sizeof ret->packet };
 	union fd_space space;
@@ -181,17 +182,35 @@ int line_receive(struct line *line, struct line_frame *ret)
 	ssize_t n;
 
 	ret->n_fds = 0;
+	ret->frame.kind = FRAME_NONE;
 	do {
-		n = recvmsg(line->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? -EAGAIN : -EPIPE;
 	take_descriptors(&msg, ret);
 	if (n == 0 && ret->n_fds == 0)
 		return -EPIPE;
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
-		frame_decode(slice_from(ret->packet, (size_t)n), line->peer, &ret->frame) < 0 ||
-		frame_fds(&ret->frame) != ret->n_fds) {
+	if (msg.msg_flags & MSG_CTRUNC) {
+		line_frame_done(ret);
+		return -EMFILE;
+	}
+	*ret_packet = slice_from(ret->packet, (size_t)n);
+	*ret_cut = msg.msg_flags & MSG_TRUNC;
+	return 0;
+}
+
+int line_receive(struct line *line, struct line_frame *ret)
+{
+	struct slice packet;
+	bool cut;
+	int r;
+
+	while ((r = receive_packet(line->fd, ret, &packet, &cut)) == -EMFILE)
+		line->lost_frames++;
+	if (r < 0)
+		return r;
+	if (cut || frame_decode(packet, line->peer, &ret->frame) < 0 || frame_fds(&ret->frame) != ret->n_fds) {
 		ret->frame.kind = FRAME_NONE;
 		line_frame_done(ret);
 		return -EBADMSG;

@@ -17,6 +17,7 @@ struct line {
 	struct line_packet *first, *last;
 	size_t queued_bytes;
 	uint64_t dropped_logs; /* LOG frames that found no room; whoever logs tells, and sets it to 0 */
+	uint64_t lost_frames;  /* received without all their descriptors: no room for more here, or too many were sent */
 };
 
 /* A frame as it came, with its descriptors. */
@@ -58,6 +59,8 @@ _must_check_ int line_flush(struct line *line);
  * Returns  0: *ret is set; call line_frame_done() after use.
  *          -EAGAIN: nothing there. -EPIPE: end of file, or an error of the socket.
  *          -EBADMSG: not a frame of this peer, or not with the right number of descriptors: end the peer.
+ *          A frame whose descriptors this process has no room for is no fault of the peer: it is dropped and counted
+ *          in lost_frames; what hung on them sees end-of-file (a login: a temporary failure).
  *          Descriptors arrive close-on-exec.
  */
 _must_check_ int line_receive(struct line *line, struct line_frame *ret);

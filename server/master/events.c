@@ -104,6 +104,19 @@ static bool (*const process_handlers[FRAME_KIND_COUNT])(struct process *, struct
 	[FRAME_WHO_END] = on_who_end,
 };
 
+/* Told with the next frame that comes: what was lost left no other trace. */
+static void tell_lost_frames(struct process *p)
+{
+	struct line *line = &p->peer.line;
+
+	if (line->lost_frames == 0)
+		return;
+	log_line(master_log(p->master), LOG_PRIORITY_ERROR,
+		"%llu logins were dropped: no room for their descriptors; raise LimitNOFILE, or lower max-connections",
+		(unsigned long long)line->lost_frames);
+	line->lost_frames = 0;
+}
+
 static void on_process_frame(void *owner, struct line_frame *f)
 {
 	struct process *p = owner;
@@ -111,6 +124,7 @@ static void on_process_frame(void *owner, struct line_frame *f)
 	char reason[80];
 
 	master_touch(p->master);
+	tell_lost_frames(p);
 	if (p->state == PROCESS_ENDING)
 		return; /* an orphan whose end of file we wait for */
 	if (permits_process(p->role, p->state, kind) && process_handlers[kind](p, f))

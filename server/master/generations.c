@@ -186,6 +186,8 @@ static void tell_to_stop(struct process *front)
 
 void generation_front_ready(struct generation *g, struct process *front)
 {
+	if (g->configuration->conf->front.connections_per_process == 1)
+		front->may_end = true; /* with its client */
 	if (g->state == GENERATION_DRAINING) {
 		tell(front, FRAME_STOP_ACCEPT);
 		front->may_end = true;

@@ -59,7 +59,7 @@ struct process {
 	struct session *session;        /* of a BUSY session */
 	int exit_status;                /* GONE: as from waitpid() */
 	bool stopped;                   /* by us: its end is no surprise */
-	bool may_end;                   /* a DRAINING front whose last client leaves ends with status 0 */
+	bool may_end;                   /* a front that is DRAINING, or serves one client only: it ends with status 0 when the last one leaves */
 	bool lost_told, exit_known, reaped, is_in_events;
 	uint64_t who_serial;            /* of a session: WHO is unanswered; 0: none */
 	struct budget log_budget;

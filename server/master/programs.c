@@ -104,7 +104,7 @@ __attribute__((noreturn)) static void become(const char *path, char *const *argu
 pid_t programs_start_pool(const struct programs *programs, enum role pool_role, int line_fd)
 {
 	char path[PATH_MAX];
-	char *arguments[] = { (char *)programs_name(pool_role), (char *)"--pool", (char *)"3", NULL };
+	char *arguments[] = { (char *)programs_name(pool_role), (char *)"--pool", (char *)"3", (char *)RESTANTE_VERSION, NULL };
 	_cleanup_close_ int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (null_fd < 0)

@@ -22,6 +22,8 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+enum { EXIT_OTHER_VERSION = 78 };
+
 struct pool {
 	const struct pool_type *type;
 	void *state;
@@ -347,6 +349,16 @@ static int check(struct pool *pool, const char *path)
 	return take_configuration(pool, slice_from(text, bytes)) < 0;
 }
 
+/* Frames may mean something else in another version. */
+static bool is_our_version(const struct pool_type *type, const char *version)
+{
+	if (strcmp(version, RESTANTE_VERSION) == 0)
+		return true;
+	log_line(&log_to_stderr, LOG_PRIORITY_ERROR, "%s is of version " RESTANTE_VERSION ", the running restanted of %s; restart restanted",
+		type->program, version);
+	return false;
+}
+
 int pool_main(const struct pool_type *type, void *state, int argc, char **argv)
 {
 	/* Static: a pool is the process, and its buffers are large for a stack. */
@@ -358,8 +370,10 @@ int pool_main(const struct pool_type *type, void *state, int argc, char **argv)
 
 	uint64_t fd;
 
-	if (argc != 3 || strcmp(argv[1], "--pool") != 0 || !slice_number(slice_str(argv[2]), 1023, &fd))
+	if (argc < 3 || argc > 4 || strcmp(argv[1], "--pool") != 0 || !slice_number(slice_str(argv[2]), 1023, &fd))
 		return -1;
+	if (argc == 4 && !is_our_version(type, argv[3]))
+		return EXIT_OTHER_VERSION;
 	pool.line = line_open((int)fd, ROLE_MASTER);
 	pool.log = pool_line_log(&pool.line);
 	return serve(&pool);

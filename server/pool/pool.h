@@ -52,7 +52,7 @@ struct pool_type {
 
 /*
  * Run a pool on line_fd until the master closes it, or check a configuration, as the command line says:
- *   PROGRAM --pool FD          serve as a pool
+ *   PROGRAM --pool FD [VERSION] serve as a pool; of a master of another version (a package was upgraded under it): refuse
  *   PROGRAM -t FILE            configure() from FILE; print problems as FILE:LINE: message on standard output; exit 0 or 1
  * Returns the exit status for main(). Any other command line: -1, the program's own verbs.
  */

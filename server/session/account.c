@@ -1,7 +1,7 @@
 #include "server/session/account.h"
 
 #include "base/must.h"
-#include "server/session/log_word.h"
+#include "base/quote.h"
 #include "server/session/user_sandbox.h"
 
 #include <arpa/inet.h>
@@ -42,7 +42,7 @@ struct account *account_new(const struct frame_adopt *adopt)
 
 	must(account != NULL);
 	*account = (struct account){
-		.user = log_word(adopt->user),
+		.user = quote_dup(adopt->user),
 		.home = copy(adopt->home),
 		.mail_path = copy(adopt->mail_path),
 		.index_path = copy(adopt->index_path),

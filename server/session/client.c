@@ -11,9 +11,9 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/quote.h"
 #include "server/imap/imap.h"
 #include "server/pop3/pop3.h"
-#include "server/session/log_word.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -233,8 +233,8 @@ struct client *client_new(
 		.channel = channel_open(fd, CHANNEL_PEER_FRONT),
 		.in = BUF(IN_MAX_BYTES),
 		.out = BUF(LIMIT_OUTPUT_BYTES),
-		.user = log_word(adopt->user),
-		.address = log_word(adopt->address),
+		.user = quote_dup(adopt->user),
+		.address = quote_dup(adopt->address),
 		.login_id = adopt->login_id,
 		.service = (enum service)adopt->service,
 		.deadline_usec = now_usec + opening_timeout_usec,

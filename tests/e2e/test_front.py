@@ -269,7 +269,7 @@ def test_refusals_in_the_clear(pool):
         check(re.match(rb"-ERR .*SSL/TLS .port 995", c.ask(command)), command)
     wait_for(lambda: any("user=hugo addr=127.0.0.1 service=pop3 command=APOP" in line for line in pool.logs))
     logs = "\n".join(pool.logs)
-    check("user=carol " in logs and "user=dora%20%22x " in logs and "user=gina " in logs, logs)
+    check("user=carol " in logs and "user=dora\\x20\\x22x " in logs and "user=gina " in logs, logs)
     for secret in ("secret-one", PLAIN.decode(), "c4c9334bac", "frank"):
         check(secret not in logs, "logged", secret)
     check(len(pool.fronts[0].logins) == before, "a login went to the master")
@@ -594,7 +594,11 @@ def test_one_client_a_process():
         except socket.timeout:
             pass
         a.close()
-        waiting.settimeout(10)
+        waiting.settimeout(30)
+        check(any(f.exited.wait(30) for f in pool.fronts), "a front ends with its client")
+        check(sum(f.exited.is_set() for f in pool.fronts) == 1)
+        check(all(pool.exits[f.slot] == 0 for f in pool.fronts if f.exited.is_set()))
+        pool.spawn()
         check(waiting.recv(4) == b"* OK")
         check(b.ask(b"b NOOP"))
     finally:

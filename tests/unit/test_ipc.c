@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static const char zeros16[16];
@@ -140,6 +141,36 @@ static void test_line_descriptors(void)
 	line_close(&front);
 	CHECK(line_receive(&master, &got) == -EPIPE, "end of file");
 	CHECK(line_send(&master, &(struct frame){ .kind = FRAME_STOP }, NULL) == -EPIPE, "peer gone");
+	line_close(&master);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
+/* A process that can open no more files loses what comes with descriptors, and nothing else. */
+static void test_line_out_of_descriptors(void)
+{
+	int ends[2], pipe_fds[2];
+	struct rlimit before, none;
+	struct frame login = sample(FRAME_LOGIN);
+	static struct line_frame got;
+
+	CHECK(line_pair(ends) == 0 && pipe2(pipe_fds, O_CLOEXEC) == 0 && getrlimit(RLIMIT_NOFILE, &before) == 0, "pairs");
+
+	struct line front = line_open(ends[0], ROLE_MASTER), master = line_open(ends[1], ROLE_FRONT);
+
+	CHECK(line_send(&front, &login, &pipe_fds[0]) == 0, "LOGIN");
+	CHECK(line_send(&front, &(struct frame){ .kind = FRAME_READY }, NULL) == 0, "READY");
+	none = (struct rlimit){ 0, before.rlim_max };
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0, "limit");
+
+	int r = line_receive(&master, &got);
+
+	CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0, "limit back");
+	CHECK(r == 0 && got.frame.kind == FRAME_READY && master.lost_frames == 1, "the next frame comes: %d", r);
+	line_frame_done(&got);
+	CHECK(line_send(&front, &login, &pipe_fds[0]) == 0 && line_receive(&master, &got) == 0 && got.n_fds == 1, "and then all is well");
+	line_frame_done(&got);
+	line_close(&front);
 	line_close(&master);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
@@ -407,6 +438,7 @@ static const struct unit_test tests[] = {
 	{ "frames round trip", test_frames_round_trip },
 	{ "frames bad", test_frames_bad },
 	{ "line descriptors", test_line_descriptors },
+	{ "line out of descriptors", test_line_out_of_descriptors },
 	{ "line queue", test_line_queue },
 	{ "channel data", test_channel_data },
 	{ "channel hostile", test_channel_hostile },

@@ -194,6 +194,15 @@ static void test_bad_configuration(void)
 	stop(&r);
 }
 
+static void test_versions(void)
+{
+	char *other[] = { "test-pool", "--pool", "3", "0.0.0-other", NULL };
+	char *usage[] = { "test-pool", "--pool", "x", NULL };
+
+	CHECK(pool_main(&type, NULL, 4, other) > 0, "a master of another version is refused");
+	CHECK(pool_main(&type, NULL, 3, usage) == -1 && pool_main(&type, NULL, 1, usage) == -1, "not ours");
+}
+
 static void test_children(void)
 {
 	struct children children = { 0 };
@@ -292,6 +301,7 @@ static const struct unit_test tests[] = {
 	{ "life", test_life },
 	{ "kill", test_kill },
 	{ "bad configuration", test_bad_configuration },
+	{ "versions", test_versions },
 	{ "children", test_children },
 	{ "seccomp", test_seccomp },
 	{ "dropped logs are told", test_dropped_logs_are_told },

@@ -227,36 +227,12 @@ static void test_failures_end(void)
 	buf_done(&out);
 }
 
-static void test_escape_user(void)
-{
-	static const struct {
-		const char *user, *want;
-	} rows[] = {
-		{ "alice", "alice" },
-		{ "", "-" },
-		{ "a b", "a%20b" },
-		{ "x addr=1.2.3.4", "x%20addr%3D1.2.3.4" },
-		{ "\"\\%'\r\n\x7f", "%22%5C%25%27%0D%0A%7F" },
-		{ "\xe3\x81\x82", "%E3%81%82" },
-	};
-	char text[PRELOGIN_ESCAPED_USER_BYTES], longest[PRELOGIN_LOGGED_USER_BYTES * 2];
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		prelogin_escape_user(slice_str(rows[i].user), text);
-		CHECK(strcmp(text, rows[i].want) == 0, "row %zu: %s", i, text);
-	}
-	memset(longest, ' ', sizeof longest);
-	prelogin_escape_user(slice_from(longest, sizeof longest), text);
-	CU_ASSERT(strlen(text) == PRELOGIN_ESCAPED_USER_BYTES - 1);
-}
-
 static const struct unit_test tests[] = {
 	{ "dialogues", test_dialogues },
 	{ "wiping", test_wiping },
 	{ "STARTTLS forgets", test_start_tls_forgets },
 	{ "goodbyes", test_byes },
 	{ "failures end the connection", test_failures_end },
-	{ "escaping of user names", test_escape_user },
 };
 
 UNIT_MAIN("test_prelogin", tests)

@@ -2,6 +2,8 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdlib.h>
+
 static void test_rows(void)
 {
 	static const struct {
@@ -34,6 +36,14 @@ static void test_cut(void)
 	CU_ASSERT_STRING_EQUAL(quote_format(SLICE("abc"), text, 1), "");
 }
 
-static const struct unit_test tests[] = { { "rows", test_rows }, { "cut", test_cut } };
+static void test_dup(void)
+{
+	char *text = quote_dup(SLICE("bob addr=192.0.2.1\n\xe8"));
+
+	CU_ASSERT_STRING_EQUAL(text, "bob\\x20addr\\x3d192.0.2.1\\x0a\\xe8");
+	free(text);
+}
+
+static const struct unit_test tests[] = { { "rows", test_rows }, { "cut", test_cut }, { "dup", test_dup } };
 
 UNIT_MAIN("quote", tests)
