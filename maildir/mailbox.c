@@ -260,6 +260,11 @@ struct store *mailbox_store(const struct mailbox *mailbox)
 	return mailbox->store;
 }
 
+bool mailbox_is_stale(const struct mailbox *mailbox)
+{
+	return mailbox->replaced;
+}
+
 uint32_t mailbox_uidvalidity(const struct mailbox *mailbox)
 {
 	return mailbox->uidlist.header.uidvalidity;

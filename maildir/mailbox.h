@@ -48,6 +48,9 @@ struct store *mailbox_store(const struct mailbox *mailbox);
  */
 _must_check_ int mailbox_sync(struct mailbox *mailbox, struct work *work);
 
+/* Whether it was deleted or made anew under those who have it open: mailbox_sync() answers -ESTALE. */
+bool mailbox_is_stale(const struct mailbox *mailbox);
+
 /* Facts as of the last mailbox_sync(). */
 uint32_t mailbox_uidvalidity(const struct mailbox *mailbox);
 uint32_t mailbox_uidnext(const struct mailbox *mailbox);

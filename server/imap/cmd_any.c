@@ -5,7 +5,7 @@
 /* Only what is true of the whole engine. */
 struct slice imap_capability_text(void)
 {
-	return SLICE("IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN UIDPLUS "
+	return SLICE("IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN SPECIAL-USE UIDPLUS "
 		     "MOVE MULTIAPPEND ESEARCH WITHIN");
 }
 

@@ -1,6 +1,7 @@
 #include "server/imap/cmd_status.h"
 
 #include "server/imap/connection.h"
+#include "server/imap/write_mailbox.h"
 
 struct status_progress {
 	struct mailbox *mailbox;
@@ -62,7 +63,7 @@ static enum run tell_status(struct imap *imap, struct mailbox *mailbox)
 	if (r < 0)
 		return imap_failed(imap, r);
 	write_raw(w, SLICE("* STATUS "));
-	write_astring(w, mailbox_name(mailbox));
+	write_mailbox(w, mailbox_name(mailbox));
 	write_raw(w, SLICE(" ("));
 	if (a->items & STATUS_MESSAGES)
 		write_item(w, &first, "MESSAGES", mailbox_messages(mailbox, &messages));

@@ -7,7 +7,7 @@
 #include "server/imap/cmd_fetch.h"
 #include "server/imap/cmd_idle.h"
 #include "server/imap/cmd_list.h"
-#include "server/imap/cmd_refused.h"
+#include "server/imap/cmd_mailbox.h"
 #include "server/imap/cmd_search.h"
 #include "server/imap/cmd_select.h"
 #include "server/imap/cmd_status.h"
@@ -22,9 +22,10 @@
 		return grammar_##function(in, g, &ret_arguments->member);                          \
 	}
 PARSE_INTO(select, mailbox)
-PARSE_INTO(mailbox_and_more, mailbox)
+PARSE_INTO(rename, rename)
 PARSE_INTO(status, status)
 PARSE_INTO(list, list)
+PARSE_INTO(lsub, list)
 PARSE_INTO(fetch, fetch)
 PARSE_INTO(store, store)
 PARSE_INTO(search, search)
@@ -72,13 +73,13 @@ static const struct command_type commands[] = {
 	{ "ENABLE", AUTH, 0, parse_enable, cmd_enable, NULL, "9051 6.3.1" },
 	{ "SELECT", AUTH, NO_SYNC, parse_select, cmd_select, end_select, "9051 6.3.2" },
 	{ "EXAMINE", AUTH, NO_SYNC, parse_select, cmd_examine, end_select, "9051 6.3.3" },
-	{ "CREATE", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.4" },
-	{ "DELETE", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.5" },
-	{ "RENAME", AUTH, 0, parse_mailbox_and_more, cmd_refused, NULL, "9051 6.3.6" },
+	{ "CREATE", AUTH, 0, parse_select, cmd_create, NULL, "9051 6.3.4" },
+	{ "DELETE", AUTH, 0, parse_select, cmd_delete, NULL, "9051 6.3.5" },
+	{ "RENAME", AUTH, 0, parse_rename, cmd_rename, end_rename, "9051 6.3.6" },
 	{ "SUBSCRIBE", AUTH, 0, parse_select, cmd_subscribe, NULL, "9051 6.3.7" },
-	{ "UNSUBSCRIBE", AUTH, 0, parse_select, cmd_refused, NULL, "9051 6.3.8" },
+	{ "UNSUBSCRIBE", AUTH, 0, parse_select, cmd_unsubscribe, NULL, "9051 6.3.8" },
 	{ "LIST", AUTH, 0, parse_list, cmd_list, NULL, "3501 6.3.8" },
-	{ "LSUB", AUTH, 0, parse_list, cmd_lsub, NULL, "3501 6.3.9" },
+	{ "LSUB", AUTH, 0, parse_lsub, cmd_lsub, NULL, "3501 6.3.9" },
 	{ "NAMESPACE", AUTH, 0, parse_nothing, cmd_namespace, NULL, "9051 6.3.10" },
 	{ "STATUS", AUTH, 0, parse_status, cmd_status, end_status, "9051 6.3.11" },
 	{ "APPEND", AUTH, MESSAGE, parse_append, cmd_append, end_append, "9051 6.3.12" },

@@ -43,6 +43,7 @@ union arguments {
 	struct append_arguments append;
 	struct status_arguments status;
 	struct list_arguments list;
+	struct rename_arguments rename;
 	struct fetch_arguments fetch;
 	struct store_arguments store;
 	struct search_arguments search;

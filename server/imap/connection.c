@@ -51,6 +51,8 @@ static const struct {
 	{ EBUSY, "INUSE", "The mailbox is locked by another program; try again later" },
 	{ ENOENT, "NONEXISTENT", "No such mailbox" },
 	{ EINVAL, "CANNOT", "A mailbox cannot have that name" },
+	{ ENAMETOOLONG, "LIMIT", "The mailbox name is too long or has too many levels" },
+	{ ELOOP, "CANNOT", "A symbolic link is in the way, which is never followed" },
 	{ EACCES, "NOPERM", "The mail directory does not permit this" },
 	{ EPERM, "NOPERM", "The mail directory does not permit this" },
 	{ EROFS, "NOPERM", "The file system of the mailbox is read-only" },
@@ -63,9 +65,9 @@ enum run imap_failed(struct imap *imap, int error)
 {
 	size_t i = 0;
 
-	if (error == -ESTALE && imap->state == IMAP_SELECTED) {
+	if (error == -ESTALE && imap->state == IMAP_SELECTED && mailbox_is_stale(imap->mailbox)) {
 		write_raw(&imap->out,
-			SLICE("* BYE [UNAVAILABLE] The mailbox was made anew; connect again\r\n"));
+			SLICE("* BYE [UNAVAILABLE] The mailbox was deleted or made anew; connect again\r\n"));
 		return imap_close(imap, CLOSE_MAILBOX_FAULT);
 	}
 	while (failures[i].error != 0 && failures[i].error != -error)

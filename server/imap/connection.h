@@ -73,7 +73,7 @@ enum run imap_bad(struct imap *imap, const char *text);
 
 /*
  * Complete the command with what a negative errno means to a client: NO, with a response code of RFC 5530. With -ESTALE
- * while a mailbox is selected, its UIDs mean nothing any more: the connection ends (RFC 9051 section 2.3.1.1).
+ * while the selected mailbox is stale, its UIDs mean nothing any more: the connection ends (RFC 9051 section 2.3.1.1).
  * Returns RUN_DONE or RUN_CLOSE.
  */
 enum run imap_failed(struct imap *imap, int error);

@@ -21,7 +21,12 @@ struct status_arguments {
 	unsigned items; /* enum status_item */
 };
 
+struct rename_arguments {
+	struct slice from, to; /* UTF-8 */
+};
+
 struct list_arguments {
+	bool special_use_only; /* LIST (SPECIAL-USE) ... */
 	struct slice reference; /* as written, but for its quotes */
 	struct slice pattern;
 };
@@ -30,20 +35,28 @@ struct list_arguments {
 _must_check_ enum parse grammar_select(
 	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
 
-/* SP mailbox, and whatever follows: for commands that are refused whatever they ask for. */
-_must_check_ enum parse grammar_mailbox_and_more(
-	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
+/* SP mailbox SP mailbox. RFC 9051 section 6.3.6. */
+_must_check_ enum parse grammar_rename(
+	struct slice *in, struct grammar *grammar, struct rename_arguments *ret_arguments);
 
 /* SP mailbox SP "(" status-att *(SP status-att) ")". RFC 9051 section 6.3.11, 3501 section 6.3.10. */
 _must_check_ enum parse grammar_status(
 	struct slice *in, struct grammar *grammar, struct status_arguments *ret_arguments);
 
-/* SP mailbox SP list-mailbox. RFC 3501 sections 6.3.8 and 6.3.9. */
+/*
+ * [SP "(SPECIAL-USE)"] SP mailbox SP list-mailbox [SP "RETURN (" options ")"]. What may be asked to be returned, CHILDREN
+ * and SPECIAL-USE, always is. RFC 3501 section 6.3.8, 6154 section 2.
+ */
 _must_check_ enum parse grammar_list(
 	struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);
 
+/* SP mailbox SP list-mailbox. RFC 3501 section 6.3.9. */
+_must_check_ enum parse grammar_lsub(
+	struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);
+
 /*
- * Whether name matches a pattern of LIST: "*" is any text, "%" any text without delimiter; INBOX in any case.
+ * Whether name matches a pattern of LIST: "*" is any text, "%" any text without delimiter; INBOX, also as first
+ * level, in any case.
  * Costs at most pattern.n * name.n. RFC 9051 section 6.3.9.
  */
 bool list_matches(struct slice pattern, struct slice name, char delimiter);

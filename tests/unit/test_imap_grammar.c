@@ -157,9 +157,13 @@ static void dump(const char *name, const union arguments *a, struct buf *out)
 		dump_search(&a->search, out);
 	else if (strcmp(name, "STATUS") == 0)
 		add(out, "%.*s %x", SLICE_FMT(a->status.name), a->status.items);
-	else if (strcmp(name, "LIST") == 0)
-		add(out, "%.*s|%.*s", SLICE_FMT(a->list.reference), SLICE_FMT(a->list.pattern));
-	else if (strcmp(name, "SELECT") == 0 || strcmp(name, "CREATE") == 0)
+	else if (strcmp(name, "LIST") == 0 || strcmp(name, "LSUB") == 0)
+		add(out, "%.*s|%.*s%s", SLICE_FMT(a->list.reference), SLICE_FMT(a->list.pattern),
+			a->list.special_use_only ? " special-use" : "");
+	else if (strcmp(name, "RENAME") == 0)
+		add(out, "%.*s %.*s", SLICE_FMT(a->rename.from), SLICE_FMT(a->rename.to));
+	else if (strcmp(name, "SELECT") == 0 || strcmp(name, "CREATE") == 0 ||
+		 strcmp(name, "UNSUBSCRIBE") == 0)
 		add(out, "%.*s", SLICE_FMT(a->mailbox.name));
 	else if (strcmp(name, "APPEND") == 0)
 		add(out, a->append.has_date ? "%.*s %x %zu %lld" : "%.*s %x %zu",
@@ -191,13 +195,30 @@ static const struct {
 	{ S("SELECT "), NULL },
 	{ S("SELECT INBOX x"), NULL },
 	{ S("SELECT INBOX (CONDSTORE)"), NULL },
-	{ S("CREATE a (USE (\\Sent))"), "a" },
+	{ S("CREATE a (USE (\\Sent))"), NULL },
+	{ S("DELETE a b"), NULL },
+	{ S("RENAME a inbox"), "a INBOX" },
+	{ S("RENAME a"), NULL },
+	{ S("RENAME a b c"), NULL },
+	{ S("UNSUBSCRIBE &ZeVnLA-"), "\xe6\x97\xa5\xe6\x9c\xac" },
 	{ S("LIST \"\" *"), "|*" },
 	{ S("LIST \"\" \"\""), "|" },
 	{ S("LIST a/ %b*"), "a/|%b*" },
 	{ S("LIST \"\" (a b)"), NULL },
 	{ S("LIST (SUBSCRIBED) \"\" *"), NULL },
-	{ S("LIST \"\" * RETURN (CHILDREN)"), NULL },
+	{ S("LIST \"\" * RETURN (CHILDREN)"), "|*" },
+	{ S("LIST \"\" * RETURN (CHILDREN special-use)"), "|*" },
+	{ S("LIST \"\" * RETURN ()"), "|*" },
+	{ S("LIST \"\" * RETURN"), NULL },
+	{ S("LIST \"\" * RETURN ( CHILDREN)"), NULL },
+	{ S("LIST \"\" * RETURN (CHILDREN"), NULL },
+	{ S("LIST \"\" * RETURN (CHILDRENX)"), NULL },
+	{ S("LIST (special-use) a *"), "a|* special-use" },
+	{ S("LIST () a *"), "a|*" },
+	{ S("LIST ( \"\" *"), NULL },
+	{ S("LSUB a *"), "a|*" },
+	{ S("LSUB (SPECIAL-USE) a *"), NULL },
+	{ S("LSUB a * RETURN ()"), NULL },
 	{ S("STATUS inbox (MESSAGES)"), "INBOX 1" },
 	{ S("STATUS a (unseen uidvalidity UIDNEXT RECENT messages)"), "a 1f" },
 	{ S("STATUS a ()"), NULL },

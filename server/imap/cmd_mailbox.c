@@ -1,0 +1,202 @@
+#include "server/imap/cmd_mailbox.h"
+
+#include "maildir/copy.h"
+#include "maildir/subscriptions.h"
+#include "maildir/tree.h"
+#include "server/imap/connection.h"
+
+#include <errno.h>
+
+/* What only changes of the tree come to. RFC 5530 section 3. */
+static enum run tree_failed(struct imap *imap, int error)
+{
+	switch (error) {
+	case -EEXIST:
+		return imap_no(imap, "ALREADYEXISTS", "There is a mailbox of that name");
+	case -ENOTEMPTY:
+		return imap_no(imap, "HASCHILDREN",
+			"This is no mailbox, only the beginning of the names of others");
+	case -ENFILE:
+		return imap_no(imap, "LIMIT", "There are too many mailboxes");
+	default:
+		return imap_failed(imap, error);
+	}
+}
+
+static bool is_inbox(struct slice name)
+{
+	return slice_equal_nocase(name, SLICE("INBOX"));
+}
+
+/* A delimiter at the end says that mailboxes below it will follow (RFC 9051 section 6.3.4): nothing is to be done for that. */
+static struct slice without_delimiter(const struct imap *imap, struct slice name)
+{
+	bool has =
+		name.n > 0 && name.p[name.n - 1] == store_hierarchy_separator(imap->settings.store);
+
+	return slice_head(name, name.n - has);
+}
+
+enum run cmd_create(struct imap *imap)
+{
+	struct slice name = without_delimiter(imap, imap->command.arguments.mailbox.name);
+	int r = tree_create(imap->settings.store, name);
+
+	return r < 0 ? tree_failed(imap, r) : imap_ok(imap, NULL, NULL);
+}
+
+static enum run purge(struct imap *imap)
+{
+	int r = tree_purge(imap->settings.store, &imap->work);
+	enum run wait = imap_wait(imap, &r);
+
+	return wait != RUN_DONE ? wait : imap_ok(imap, NULL, NULL);
+}
+
+enum run cmd_delete(struct imap *imap)
+{
+	struct slice name = imap->command.arguments.mailbox.name;
+
+	if (imap->command.progress) /* deleted; its files go */
+		return purge(imap);
+	if (is_inbox(name))
+		return imap_no(imap, "CANNOT", "INBOX cannot be deleted");
+
+	int r = tree_delete(imap->settings.store, name, &imap->work);
+	enum run wait = imap_wait(imap, &r);
+
+	if (wait != RUN_DONE)
+		return wait;
+	if (r < 0)
+		return tree_failed(imap, r);
+	if (imap->state == IMAP_SELECTED && mailbox_is_stale(imap->mailbox)) {
+		imap_deselect(imap);
+		write_raw(&imap->out,
+			SLICE("* OK [CLOSED] The mailbox that was selected is deleted\r\n"));
+	}
+	imap->command.progress = arena_alloc(&imap->arena, 1);
+	return purge(imap);
+}
+
+/* The messages of INBOX on their way to a new mailbox. */
+struct rename_progress {
+	struct mailbox *inbox, *target;
+	bool inbox_synced;
+	struct copy *copy;
+};
+
+void end_rename(struct imap *imap)
+{
+	struct rename_progress *p = imap->command.progress;
+
+	if (!p)
+		return;
+	if (p->copy)
+		copy_free(p->copy);
+	if (p->target)
+		mailbox_close(p->target);
+	if (p->inbox)
+		mailbox_close(p->inbox);
+}
+
+static int begin_rename_inbox(struct imap *imap, struct slice to)
+{
+	struct store *store = imap->settings.store;
+	struct rename_progress *p = arena_alloc(&imap->arena, sizeof *p);
+	int r = tree_create(store, to);
+
+	if (r < 0)
+		return r;
+	imap->command.progress = p;
+	r = mailbox_open(store, SLICE("INBOX"), &p->inbox);
+	return r < 0 ? r : mailbox_open(store, to, &p->target);
+}
+
+static struct copy *move_all(struct imap *imap, const struct rename_progress *p)
+{
+	const struct message *messages;
+	size_t n = mailbox_messages(p->inbox, &messages);
+	uint32_t *uids = arena_array(&imap->arena, n + 1, sizeof *uids);
+
+	for (size_t i = 0; i < n; i++)
+		uids[i] = messages[i].msg_uid;
+	return copy_new(&(struct copy_order){
+		.source = p->inbox, .target = p->target, .uids = uids, .n = n, .move = true });
+}
+
+static int step_rename_inbox(struct imap *imap, struct rename_progress *p)
+{
+	int r = 0;
+
+	if (!p->inbox_synced) {
+		r = mailbox_sync(p->inbox, &imap->work);
+		if (r < 0)
+			return r;
+		p->inbox_synced = true;
+	}
+	if (!p->copy) {
+		r = mailbox_sync(p->target, &imap->work);
+		if (r < 0)
+			return r;
+		p->copy = move_all(imap, p);
+	}
+	return copy_step(p->copy, &imap->work);
+}
+
+/* RFC 9051 section 6.3.6: the messages move, INBOX and what is below it stay. */
+static enum run rename_inbox(struct imap *imap, struct slice to)
+{
+	int r = imap->command.progress ? 0 : begin_rename_inbox(imap, to);
+
+	if (r < 0)
+		return tree_failed(imap, r);
+	r = step_rename_inbox(imap, imap->command.progress);
+
+	enum run wait = imap_wait(imap, &r);
+
+	if (wait != RUN_DONE)
+		return wait;
+	return r < 0 ? imap_failed(imap, r) : imap_ok(imap, NULL, NULL);
+}
+
+enum run cmd_rename(struct imap *imap)
+{
+	const struct rename_arguments *a = &imap->command.arguments.rename;
+	struct slice to = without_delimiter(imap, a->to);
+
+	if (is_inbox(a->from))
+		return rename_inbox(imap, to);
+
+	int r = tree_rename(imap->settings.store, a->from, to);
+
+	return r < 0 ? tree_failed(imap, r) : imap_ok(imap, NULL, NULL);
+}
+
+static enum run change_subscription(struct imap *imap, bool subscribed)
+{
+	int r = subscriptions_change(imap->settings.store, imap->command.arguments.mailbox.name,
+		subscribed, &imap->work);
+	enum run wait = imap_wait(imap, &r);
+
+	if (wait != RUN_DONE)
+		return wait;
+	if (r == -EFBIG)
+		return imap_no(imap, "LIMIT", "There are too many subscriptions");
+	return r < 0 ? imap_failed(imap, r) : imap_ok(imap, NULL, NULL);
+}
+
+enum run cmd_subscribe(struct imap *imap)
+{
+	struct mailbox *mailbox;
+	int r = mailbox_open(imap->settings.store, imap->command.arguments.mailbox.name, &mailbox);
+
+	if (r < 0)
+		return imap_failed(imap, r);
+	mailbox_close(mailbox);
+	return change_subscription(imap, true);
+}
+
+enum run cmd_unsubscribe(struct imap *imap)
+{
+	return change_subscription(imap, false);
+}

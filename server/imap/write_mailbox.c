@@ -1,0 +1,13 @@
+#include "server/imap/write_mailbox.h"
+
+#include "base/limits.h"
+#include "base/must.h"
+#include "base/mutf7.h"
+
+void write_mailbox(struct writer *w, struct slice name)
+{
+	_cleanup_buf_ struct buf encoded = BUF(LIMIT_PATH_BYTES);
+
+	must(mutf7_encode(name, &encoded) == 0);
+	write_astring(w, buf_slice(&encoded));
+}

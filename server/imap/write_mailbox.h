@@ -1,0 +1,7 @@
+/* write_mailbox.h - mailbox names in responses. Pure. */
+#pragma once
+
+#include "server/wire/writer.h"
+
+/* Append a name in modified UTF-7 (RFC 3501 section 5.1.3), as atom or string. name is UTF-8, as the store gives it. */
+void write_mailbox(struct writer *w, struct slice name);
