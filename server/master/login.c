@@ -7,6 +7,8 @@
 
 #include <utlist.h>
 
+enum { KICK_SEC = 15 }; /* more than a session gives a client to take what is left for it */
+
 #define TO(state) (1u << (state))
 
 static const unsigned edges[LOGIN_STATE_COUNT] = {
@@ -87,6 +89,8 @@ void login_free(struct login *login)
 		DL_DELETE(m->placing, login);
 	else if (login->state == LOGIN_ADOPTED)
 		m->n_adopted--;
+	if (login->kicked_usec > 0)
+		m->n_kicked--;
 	HASH_DEL(m->logins, login);
 	cleanup_close(&login->channel_fd);
 	account_free(login->account);
@@ -282,6 +286,19 @@ void logins_settle(struct master *m)
 	}
 }
 
+/* A session that does not do what the admin asks of it hangs: on a dead file server, or stopped. */
+static void end_deaf_sessions(struct master *m, uint64_t now_usec)
+{
+	struct login *login, *next;
+
+	if (m->n_kicked == 0)
+		return;
+	HASH_ITER(hh, m->logins, login, next)
+		if (login->kicked_usec > 0 && now_usec - login->kicked_usec > KICK_SEC * USEC_PER_SEC &&
+			login->session->process->state != PROCESS_ENDING)
+			process_kill(login->session->process, "it did not close a connection that the administrator closed");
+}
+
 void logins_tick(struct master *m, uint64_t now_usec)
 {
 	struct process *worker, *next;
@@ -293,10 +310,15 @@ void logins_tick(struct master *m, uint64_t now_usec)
 			m->n_verify_timeouts++;
 			process_kill(worker, "a login took longer than verify-timeout");
 		}
+	end_deaf_sessions(m, now_usec);
 }
 
 void login_kick(struct login *login)
 {
+	if (login->kicked_usec == 0) {
+		login->kicked_usec = clock_monotonic_usec();
+		login->master->n_kicked++;
+	}
 	peer_send(&login->session->process->peer, &(struct frame){ .kind = FRAME_KICK, .login_id = { login->id } }, NULL);
 }
 

@@ -50,6 +50,7 @@ struct login {
 	struct account *account;
 	uint64_t idle_usec, commands; /* as the session said last, for `who` */
 	char *doing;                  /* NULL: it said nothing yet */
+	uint64_t kicked_usec;         /* when its session was told to close it; 0: it was not; monotonic */
 	struct queue_entry queue_entry;
 	struct login *prev, *next;    /* PLACING: the list to be placed, or of a waiting session; ADOPTED: of the session */
 	UT_hash_handle hh, hh_origin;

@@ -63,6 +63,7 @@ struct master {
 	uint64_t last_login_id;
 	size_t n_adopted;
 	uint64_t n_logins, n_queue_full, n_verify_timeouts;
+	size_t n_kicked; /* logins whose session was told to close them, and has not said that it did */
 
 	struct session *sessions;            /* by uid and mail path */
 	struct session *sessions_waiting;    /* for a spare, in order */

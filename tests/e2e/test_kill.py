@@ -139,6 +139,23 @@ def uid_of(pid):
         return None
 
 
+def test_kick_of_a_hung_session(machine):
+    """A session that does not answer is ended when the admin closes a connection of it."""
+    for user in ("alice", "bob"):
+        machine.maildir(user, SAMPLES)
+    server = Server(machine)
+    alice, bob = logged_in(server), logged_in_as(server, "bob")
+    session = [p for p in server.processes()["session"] if uid_of(p) == harness.USERS["alice"][0]][0]
+    os.kill(session, signal.SIGSTOP)
+    server.ctl("kick", "alice")
+    alice.settimeout(60)
+    equal(harness.recv_all(alice), b"", "cut, for nobody is there to say goodbye")
+    wait_for(lambda: not alive(session), "the hung session to end")
+    noop(bob)
+    works(server, "alice")
+    server.wait_log("did not close")
+
+
 def test_kill_a_whole_role(machine):
     for user in ("alice", "bob"):
         machine.maildir(user, SAMPLES)
@@ -252,7 +269,7 @@ def test_watchdog(machine):
     server.wait_notified("WATCHDOG=1")
 
 
-TESTS = [test_kill_each, test_kill_a_spare, test_kill_a_session, test_kill_a_whole_role, test_kill_pool_and_children, test_master_dies,
+TESTS = [test_kill_each, test_kill_a_spare, test_kill_a_session, test_kick_of_a_hung_session, test_kill_a_whole_role, test_kill_pool_and_children, test_master_dies,
          test_stop_tells_clients, test_second_instance, test_watchdog]
 if __name__ == "__main__":
     harness.main("kill", TESTS)
