@@ -255,7 +255,7 @@ FLAGS = ["\\Seen", "\\Answered", "\\Flagged", "\\Draft", "\\Deleted", "$Forwarde
 
 
 def random_step(place, rng, uids):
-    what = rng.randrange(9)
+    what = rng.randrange(12)
     uid = rng.choice(uids) if uids else 0
     flags = rng.sample(FLAGS, 1 + rng.randrange(3))
     how = rng.choice(["+", "-", ""])
@@ -269,6 +269,13 @@ def random_step(place, rng, uids):
     if what == 3:
         place.dump("expunge", str(uid))
         return f"our expunge {uid}"
+    if what == 9:
+        place.count += 1
+        place.dump("append", ",".join(flags), f"Subject: message {place.count}||ours|")
+        return f"our append {flags}"
+    if what in (10, 11):
+        place.dump("copy" if what == 10 else "move", str(uid), "INBOX")
+        return f"our {'copy' if what == 10 else 'move'} {uid}"
     c = place.imap()
     if what in (4, 5):
         c.store(uid, how, flags)
@@ -322,7 +329,7 @@ def test_at_the_same_time(place):
         except Exception:  # noqa: BLE001 - reported below
             errors.append("Dovecot:\n" + traceback.format_exc())
 
-    known = {}
+    known, appended = {}, []
 
     def ours():
         try:
@@ -332,6 +339,9 @@ def test_at_the_same_time(place):
                 for uid, message in messages.items():
                     if known.setdefault(uid, message["size"]) != message["size"]:
                         errors.append(f"UID {uid} changed")
+                if n % 5 == 0 and len(appended) < 20:
+                    appended.append(n)
+                    place.dump("append", "\\Seen,beta", f"Subject: appended {n}||{'y' * (n % 40)}|")
                 if messages:
                     place.dump("flags", str(sorted(messages)[n % len(messages)]), "+-"[n % 2], "\\Seen,beta")
                 n += 1
@@ -346,11 +356,11 @@ def test_at_the_same_time(place):
         t.join(240)
     assert not errors, "\n".join(errors)
     _, messages, _ = same(place, "afterwards")
-    assert len(messages) == 150, len(messages)
+    assert len(messages) == 150 + len(appended), (len(messages), len(appended))
     c = place.imap()
     subjects = c.subjects()
     c.close()
-    assert len(set(subjects.values())) == 150
+    assert len(set(subjects.values())) == 150 + len(appended)
     for uid, size in known.items():
         assert messages[uid]["size"] == size, uid
     assert not os.path.exists(os.path.join(place.maildir, "dovecot-uidlist.lock"))

@@ -5,10 +5,14 @@
  *     dump                             (the default) header line, then one line a message
  *     flags UID +|-|= FLAG,FLAG,...    \Seen and keywords alike
  *     expunge UID
+ *     append FLAG,FLAG,... TEXT        CRLF stands in TEXT as "|"
+ *     copy UID MAILBOX, move UID MAILBOX
  *     sync                             only that: for measuring
  */
 #include "base/arena.h"
 #include "base/clock.h"
+#include "maildir/append.h"
+#include "maildir/copy.h"
 #include "maildir/mailbox.h"
 
 #include <errno.h>
@@ -175,6 +179,78 @@ static void expunge(struct mailbox *mailbox, uint32_t msg_uid)
 		fail("expunge", r);
 }
 
+/* Flags apart from keywords. Returns how many keywords there are. */
+static size_t split_flags(
+	struct slice names, uint32_t *ret_flags, struct slice keywords[LIMIT_KEYWORDS])
+{
+	struct slice name;
+	size_t n = 0;
+
+	*ret_flags = 0;
+	while (slice_split(&names, ',', &name) && n < LIMIT_KEYWORDS) {
+		size_t i = 0;
+
+		while (i < FLAGS_COUNT && !slice_equal_nocase(name, slice_str(FLAGS[i].name)))
+			i++;
+		if (i < FLAGS_COUNT)
+			*ret_flags |= FLAGS[i].flag;
+		else
+			keywords[n++] = name;
+	}
+	return n;
+}
+
+static void append_text(struct mailbox *mailbox, struct slice names, struct slice text)
+{
+	struct work work = { .now_usec = clock_realtime_usec(), .budget = DUMP_BUDGET };
+	struct slice keywords[LIMIT_KEYWORDS], line;
+	struct append_message message = { .octets = APPEND_OCTETS_UNKNOWN,
+		.keywords = keywords,
+		.internaldate = 1577840523 };
+	struct append *append = append_new(mailbox);
+	uint32_t msg_uid;
+
+	message.keywords_n = split_flags(names, &message.flags, keywords);
+
+	int r = append_begin(append, &message, work.now_usec);
+
+	while (r == 0 && slice_split(&text, '|', &line)) {
+		r = append_write(append, line);
+		if (r == 0)
+			r = append_write(append, SLICE("\r\n"));
+	}
+	if (r == 0)
+		r = append_finish(append);
+	if (r == 0)
+		do
+			r = append_commit(append, &work, &msg_uid);
+		while (again(r, &work));
+	append_free(append);
+	if (r < 0)
+		fail("append", r);
+}
+
+static void copy_to(struct mailbox *source, uint32_t msg_uid, const char *name, bool move)
+{
+	struct work work = { .now_usec = clock_realtime_usec(), .budget = DUMP_BUDGET };
+	struct mailbox *target;
+	int r = mailbox_open(mailbox_store(source), slice_str(name), &target);
+
+	if (r < 0)
+		fail(name, r);
+
+	struct copy *copy = copy_new(&(struct copy_order){
+		.source = source, .target = target, .uids = &msg_uid, .n = 1, .move = move });
+
+	do
+		r = copy_step(copy, &work);
+	while (again(r, &work));
+	copy_free(copy);
+	mailbox_close(target);
+	if (r < 0)
+		fail("copy", r);
+}
+
 static void measure(struct mailbox *mailbox)
 {
 	struct timespec t;
@@ -199,6 +275,11 @@ static void run(struct mailbox *mailbox, int argc, char **argv)
 			slice_str(argv[3]));
 	else if (strcmp(verb, "expunge") == 0 && argc == 2)
 		expunge(mailbox, (uint32_t)strtoul(argv[1], NULL, 10));
+	else if (strcmp(verb, "append") == 0 && argc == 3)
+		append_text(mailbox, slice_str(argv[1]), slice_str(argv[2]));
+	else if ((strcmp(verb, "copy") == 0 || strcmp(verb, "move") == 0) && argc == 3)
+		copy_to(mailbox, (uint32_t)strtoul(argv[1], NULL, 10), argv[2],
+			strcmp(verb, "move") == 0);
 	else if (strcmp(verb, "dump") != 0)
 		fail(verb, -EINVAL);
 	sync_mailbox(mailbox);
