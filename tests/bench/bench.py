@@ -112,7 +112,7 @@ first_valid_uid = 1000
 auth_mechanisms = plain
 auth_cache_size = 0
 mail_max_userip_connections = 100000
-default_process_limit = 2000
+default_process_limit = 500
 default_client_limit = 4000
 passdb {{
   driver = pam
@@ -279,7 +279,7 @@ def measure(machine, server):
         s.close()
     time.sleep(2)
     before = private_kib(server.pids())
-    idle = [client.imap_login(u) for u in users]
+    idle = [client.imap_login(u) for u in machine.idle_users]
     time.sleep(1)
     rows["idle IMAPS connection, a user each, KiB private"] = (private_kib(server.pids()) - before) / len(idle)
     for s in idle:
@@ -289,15 +289,16 @@ def measure(machine, server):
 
 def main():
     harness.own_namespace()
-    for n in range(100):
+    for n in range(200):
         harness.USERS[f"bench{n:03}"] = (21000 + n, "x")
     real_hash, harness.hash_password = harness.hash_password, lambda _: "*"
     machine = Machine()
     harness.hash_password = real_hash
     machine.bench_users = [f"bench{n:03}" for n in range(100)]
+    machine.idle_users = [f"bench{n:03}" for n in range(100, 200)]  # nobody of them logged in before
     try:
         machine.pam_service("restante-bench", "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n")
-        for user in ["alice", *machine.bench_users]:
+        for user in ["alice", *machine.bench_users, *machine.idle_users]:
             machine.maildir(user, harness.SAMPLES)
         kinds = [Restante]
         if shutil.which("dovecot"):
