@@ -12,8 +12,10 @@
  */
 #include "maildir/arrival.h"
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "maildir/keyword_files.h"
+#include "maildir/leftovers.h"
 #include "maildir/store_state.h"
 #include "maildir/uidlist_file.h"
 
@@ -29,6 +31,21 @@ enum {
 
 #define KEYWORDS_BEYOND (~(uint64_t)LETTERS_KEYWORDS)
 
+/* Before the first file of ours; a tmp/ that cannot be read is no reason to fail. */
+static void remove_leftovers(const struct arrival *arrival)
+{
+	struct mailbox *mailbox = arrival->mailbox;
+	int n;
+
+	if (mailbox->leftovers_removed)
+		return;
+	mailbox->leftovers_removed = true;
+	n = leftovers_remove(arrival->tmp_fd, clock_realtime_usec());
+	if (n > 0)
+		mailbox_log(mailbox, LOG_PRIORITY_INFO,
+			"%d files that nobody finished are removed from tmp/", n);
+}
+
 int arrival_init(struct arrival *arrival, struct mailbox *mailbox)
 {
 	int fd = dirs_open(mailbox->dir_fd, "tmp", true);
@@ -36,6 +53,7 @@ int arrival_init(struct arrival *arrival, struct mailbox *mailbox)
 	if (fd < 0)
 		return fd;
 	*arrival = (struct arrival){ .mailbox = mailbox, .tmp_fd = fd };
+	remove_leftovers(arrival);
 	return 0;
 }
 
@@ -368,6 +386,7 @@ static int commit_locked(struct arrival *arrival, struct work *work, uint32_t *r
 	if (r < 0)
 		return r;
 	show(mailbox, known, work->now_usec);
+	work->budget -= arrival->n < work->budget ? arrival->n : work->budget;
 	forget_files(arrival);
 	return 0;
 }

@@ -73,6 +73,7 @@ struct mailbox {
 	struct sync_state sync;
 	struct lock lock;
 	unsigned lock_count;
+	bool leftovers_removed; /* tmp/ was looked through, since the mailbox was opened */
 	struct size_count counts[SIZE_COUNTS];
 	uint32_t
 		vanished_uid; /* a message whose file was not where it should be: looked for by a sync */

@@ -1,6 +1,7 @@
 /* Messages added to a mailbox, copied and moved: what is there afterwards, on disk and in the list; and after faults. */
 #include "maildir/append.h"
 #include "maildir/copy.h"
+#include "maildir/leftovers.h"
 #include "tests/unit/maildir_fixture.h"
 
 #include <sched.h>
@@ -344,6 +345,26 @@ static void test_move(void)
 	CU_ASSERT_EQUAL(mailbox_message(sub, 5)->flags, FLAG_FLAGGED);
 	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "");
 	mailbox_close(sub);
+	fixture_done(&f);
+}
+
+static void test_leftovers(void)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	fixture_write(&f, "tmp/1700000000.M1P1.host", "half");
+	mkdir(fixture_path(&f, "tmp/directory"), 0700);
+	CU_ASSERT_EQUAL(add(&f, NULL, "x"), 1);
+
+	int fd = open(fixture_path(&f, "tmp"), O_RDONLY | O_DIRECTORY);
+	uint64_t now_usec = clock_realtime_usec();
+
+	CU_ASSERT_EQUAL(leftovers_remove(fd, now_usec + LEFTOVER_AGE_USEC - 60000000), 0);
+	CU_ASSERT_TRUE(fixture_exists(&f, "tmp/1700000000.M1P1.host"));
+	CU_ASSERT_EQUAL(leftovers_remove(fd, now_usec + LEFTOVER_AGE_USEC + 2000000), 1);
+	CU_ASSERT_EQUAL(fixture_count(&f, "tmp", ""), 1);
+	close(fd);
 	fixture_done(&f);
 }
 
@@ -786,6 +807,7 @@ static const struct unit_test TESTS[] = {
 	{ "copy", test_copy },
 	{ "move", test_move },
 	{ "a lock held elsewhere", test_locked },
+	{ "what nobody finished", test_leftovers },
 	{ "a full disk", test_full_disk },
 	{ "across file systems", test_across_file_systems },
 	{ "without permission", test_without_permission },
