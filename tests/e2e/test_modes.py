@@ -527,7 +527,7 @@ def test_slow_readers(machine):
     for _ in range(10):
         start = time.monotonic()
         equal(b"".join(ok(quick, b"c FETCH 2 BODY.PEEK[]")), small, "the other connection")
-        check(time.monotonic() - start < 5, "is not held up")
+        check(time.monotonic() - start < 30, "is not held up")
         time.sleep(0.05)
     grown = [rss_kib(pid) - kib for pid, kib in zip(pids, before)]
     if not SANITIZED:
