@@ -98,6 +98,7 @@ class Machine:
         self.dir = tempfile.mkdtemp(prefix="restante-e2e.")
         os.chmod(self.dir, 0o755)
         self.servers = []
+        self.cleanups = []  # called after each test
         self.log_number = 0
         for d in ("etc", "home", "certs", "vmail", "run"):
             os.makedirs(self.path(d))
@@ -469,6 +470,9 @@ def main(name, tests):
                 for server in machine.servers:
                     server.kill()
                 machine.servers = []
+                for cleanup in machine.cleanups:
+                    cleanup()
+                machine.cleanups = []
                 sys.stdout.flush()
     finally:
         machine.close()

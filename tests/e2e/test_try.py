@@ -19,6 +19,7 @@ class Try:
         env = {k: v for k, v in os.environ.items() if not k.startswith("SUDO_")}
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd="/tmp",
                                         start_new_session=True)
+        machine.cleanups.append(self.end)
         self.lines = []
         threading.Thread(target=self.read, daemon=True).start()
         try:
@@ -37,6 +38,12 @@ class Try:
 
     def curl_lines(self):
         return [line.strip() for line in self.lines if line.strip().startswith("curl ")]
+
+    def end(self):
+        """For a test that failed: nothing stays behind."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
