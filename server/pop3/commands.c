@@ -104,7 +104,8 @@ static enum pop3_progress run_rset(struct pop3 *pop3, struct buf *out, struct wo
 }
 
 /*
- * What was announced before login must be announced still, SASL and USER too (RFC 2449 section 5, RFC 5034 section 3). UTF8 comes
+ * What was announced before login must be announced still, and the same: SASL and USER too (RFC 2449 section 5, RFC 5034
+ * section 3), IMPLEMENTATION without a version, which strangers need not know. UTF8 comes
  * without USER: names and passwords go to PAM as they are, without SASLprep (RFC 6856 section 2.2).
  */
 static enum pop3_progress run_capa(struct pop3 *pop3, struct buf *out, struct work *work)
@@ -114,8 +115,7 @@ static enum pop3_progress run_capa(struct pop3 *pop3, struct buf *out, struct wo
 	pop3_addf(out,
 		"TOP\r\nUIDL\r\nUSER\r\nSASL "
 		"PLAIN\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n"
-		"UTF8\r\nLANG\r\nIMPLEMENTATION restante-%s\r\n.\r\n",
-		pop3->settings.version);
+		"UTF8\r\nLANG\r\nIMPLEMENTATION restante\r\n.\r\n");
 	return POP3_DONE;
 }
 

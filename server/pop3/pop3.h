@@ -9,7 +9,6 @@ struct pop3_settings {
 	struct store *store;
 	const struct log *log;
 	const char *user;    /* for logs only */
-	const char *version; /* for CAPA IMPLEMENTATION */
 };
 
 /*

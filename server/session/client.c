@@ -216,8 +216,7 @@ static void begin_pop3(struct client *client)
 	client->has_maildrop_lock = true;
 	client->engine = pop3_new(&(struct pop3_settings){ .store = host->store,
 		.log = host->log,
-		.user = client->user,
-		.version = host->version });
+		.user = client->user });
 	client->wants = ENGINE_STEP;
 }
 

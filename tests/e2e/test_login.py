@@ -60,6 +60,19 @@ def test_verdicts(machine):
     check("wrong" not in server.log_text().replace("wrong password", ""), "no password in the log")
 
 
+def test_the_pam_file_that_is_installed(machine):
+    """On Debian, with its common-auth and common-account: expired is told from refused."""
+    machine.maildir("alice", SAMPLES)
+    with open(os.path.join(harness.ROOT, "conf", "pam.d", "restante")) as f:
+        machine.pam_service("restante-shipped", f.read())
+    server = Server(machine, auth={"pam-service": "restante-shipped"})
+    check(imap_login(server, "alice", "correct horse").startswith("a OK"), "right password")
+    check("[AUTHENTICATIONFAILED]" in imap_login(server, "alice", "wrong"), "wrong password")
+    check("[EXPIRED]" in imap_login(server, "expired", "expired-pass"), "expired account")
+    check("[AUTHENTICATIONFAILED]" in imap_login(server, "expired", "wrong"), "nothing is told to who does not know the password")
+    check("[AUTHENTICATIONFAILED]" in imap_login(server, "locked", "locked-pass"), "locked account")
+
+
 def test_failures_take_the_same_time(machine):
     """The delay of the configuration covers what PAM takes: measured as an order, not as a duration."""
     server = Server(machine, auth={"failure-delay": "1s"})
@@ -216,7 +229,7 @@ def test_connection_limits(machine):
     harness.wait_for(lambda: imap_login(server, "alice", "correct horse").startswith("a OK"), "room again")
 
 
-TESTS = [test_verdicts, test_failures_take_the_same_time, test_pam_verdicts, test_sasl, test_odd_passwords, test_pipelined_login,
+TESTS = [test_verdicts, test_the_pam_file_that_is_installed, test_failures_take_the_same_time, test_pam_verdicts, test_sasl, test_odd_passwords, test_pipelined_login,
          test_wrong_then_right, test_penalty, test_names_that_point_outside, test_hanging_worker, test_connection_limits]
 if __name__ == "__main__":
     harness.main("login", TESTS)

@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	must(store_open(&settings, NULL, &store) == 0 && store_lock_maildrop(store) == 0);
 
 	struct engine *engine =
-		pop3_new(&(struct pop3_settings){ .store = store, .user = "u", .version = "0" });
+		pop3_new(&(struct pop3_settings){ .store = store, .user = "u" });
 
 	talk(engine, input, (mode & 15) * (mode & 15) + 1, (size_t)(mode >> 4) + 1);
 	engine->type->free(engine);

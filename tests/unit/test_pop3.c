@@ -125,7 +125,6 @@ static struct dialogue dialogue_begin(size_t budget)
 		.store = d.store,
 		.log = &log_to_stderr,
 		.user = "bob",
-		.version = "test",
 	});
 	CU_ASSERT_FATAL(pop3_opened(d.engine, &d.messages, &d.octets) == -EINPROGRESS);
 	return d;
