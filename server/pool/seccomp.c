@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,7 +27,8 @@ enum { OWN_PID = 0x7fa5a5a5 };
 
 /*
  * Calls that also reach other processes, or files that Landlock does not guard (it knows nothing of modes and times), and
- * the arguments with which they do not. Sessions of virtual users share a uid, and so do fronts: no permission keeps them apart.
+ * the arguments with which they do not. Sessions of virtual users share a uid, and so do fronts, which share the
+ * listening sockets, too: no permission keeps them apart.
  */
 static const struct restriction {
 	const char *name;
@@ -38,11 +40,15 @@ static const struct restriction {
 	{ "kill", 1, SCMP_CMP_EQ, 0 },           /* whether the holder of a lock is there */
 	{ "prlimit64", 0, SCMP_CMP_EQ, 0 },      /* getrlimit() and setrlimit() */
 	{ "utimensat", 1, SCMP_CMP_EQ, 0 },      /* futimens(): without a path */
-	{ "fcntl", 1, SCMP_CMP_LE, F_SETLKW },   /* but not F_SETOWN and what else sends signals */
+	{ "fcntl", 1, SCMP_CMP_LE, F_GETFL },    /* neither F_SETOWN and what else sends signals, nor F_SETFL: fronts share sockets */
+	{ "fcntl", 1, SCMP_CMP_EQ, F_GETLK },
+	{ "fcntl", 1, SCMP_CMP_EQ, F_SETLK },
+	{ "fcntl", 1, SCMP_CMP_EQ, F_SETLKW },
 	{ "fcntl", 1, SCMP_CMP_EQ, F_OFD_GETLK },
 	{ "fcntl", 1, SCMP_CMP_EQ, F_OFD_SETLK },
 	{ "fcntl", 1, SCMP_CMP_EQ, F_OFD_SETLKW },
 	{ "fcntl", 1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC },
+	{ "shutdown", 1, SCMP_CMP_EQ, SHUT_WR }, /* SHUT_RD would end a listening socket for every front */
 };
 
 static const size_t n_restrictions = sizeof restrictions / sizeof *restrictions;

@@ -7,6 +7,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -239,6 +240,38 @@ static int try_getppid(void)
 	return getppid() > 0 ? 0 : errno;
 }
 
+static int try_blocking(void)
+{
+	return fcntl(0, F_SETFL, 0);
+}
+
+static int try_end_of_listening(void)
+{
+	return shutdown(0, SHUT_RDWR);
+}
+
+static int try_end_of_sending(void)
+{
+	return shutdown(-1, SHUT_WR) < 0 && errno == EBADF && fcntl(0, F_GETFL) >= 0 ? 0 : 1;
+}
+
+/* What fronts share, one of them cannot spoil for the others. */
+static void test_seccomp_shared_sockets(void)
+{
+	static const char *const names[] = { "exit_group", "exit", "rt_sigreturn", "fcntl", "shutdown", NULL };
+	struct seccomp_program allow = { 0 };
+
+	CHECK(seccomp_compile(names, SECCOMP_KILL, false, &allow) == 0, "compile");
+
+	int blocking = in_child(&allow, try_blocking), listening = in_child(&allow, try_end_of_listening);
+	int sending = in_child(&allow, try_end_of_sending);
+
+	CHECK(WIFSIGNALED(blocking) && WTERMSIG(blocking) == SIGSYS, "F_SETFL: %x", blocking);
+	CHECK(WIFSIGNALED(listening) && WTERMSIG(listening) == SIGSYS, "SHUT_RDWR: %x", listening);
+	CHECK(WIFEXITED(sending) && WEXITSTATUS(sending) == 0, "SHUT_WR and F_GETFL: %x", sending);
+	seccomp_program_done(&allow);
+}
+
 static void test_seccomp(void)
 {
 	static const char *const few[] = { "exit_group", "exit", "write", "rt_sigreturn", "no_such_call_at_all", NULL };
@@ -304,6 +337,7 @@ static const struct unit_test tests[] = {
 	{ "versions", test_versions },
 	{ "children", test_children },
 	{ "seccomp", test_seccomp },
+	{ "seccomp, shared sockets", test_seccomp_shared_sockets },
 	{ "dropped logs are told", test_dropped_logs_are_told },
 };
 
