@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install the named Debian packages that are missing; without apt, list them and fail.
+# Install the named Debian packages that are missing; elsewhere say what is missing. PACKAGE=COMMAND: any package
+# that brings the command will do.
 missing=
 if ! command -v dpkg-query >/dev/null 2>&1; then
 	echo "deps: no dpkg here. restante needs what these Debian packages hold: $*" >&2
@@ -12,6 +13,12 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 	exit 0
 fi
 for p in "$@"; do
+	case $p in
+	*=*)
+		command -v "${p#*=}" >/dev/null 2>&1 && continue
+		p=${p%=*}
+		;;
+	esac
 	dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed || missing="$missing $p"
 done
 [ "$missing" ] || exit 0
