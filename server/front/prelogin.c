@@ -1,5 +1,6 @@
 #include "server/front/prelogin.h"
 
+#include "auth/sasl.h"
 #include "base/must.h"
 #include "server/front/prelogin_imap.h"
 #include "server/front/prelogin_pop3.h"
@@ -117,6 +118,24 @@ enum prelogin_wants prelogin_bad(struct prelogin *prelogin, struct buf *out)
 	if (++prelogin->bad_commands < LIMIT_PRELOGIN_BAD_COMMANDS)
 		return PRELOGIN_AGAIN;
 	return prelogin_end(prelogin, PRELOGIN_BYE_BAD_COMMANDS, out);
+}
+
+enum prelogin_response prelogin_take_response(struct prelogin *prelogin, struct slice response)
+{
+	struct sasl_plain plain;
+
+	prelogin->sasl_response = false;
+	if (slice_equal(response, SLICE("*")))
+		return PRELOGIN_RESPONSE_CANCELLED;
+	if (sasl_plain_parse(response, &prelogin->decoded, &plain) < 0)
+		return PRELOGIN_RESPONSE_INVALID;
+	prelogin->credentials = (struct credentials){
+		.mechanism = CREDENTIALS_PLAIN,
+		.authzid = plain.authzid,
+		.authcid = plain.authcid,
+		.password = plain.password,
+	};
+	return PRELOGIN_RESPONSE_TAKEN;
 }
 
 void prelogin_note_attempt(struct prelogin *prelogin, const char *command, struct slice user)

@@ -115,5 +115,13 @@ enum prelogin_wants prelogin_end(const struct prelogin *prelogin, enum prelogin_
 /* For the protocols: count a bad command, and say goodbye at the limit. */
 enum prelogin_wants prelogin_bad(struct prelogin *prelogin, struct buf *out);
 
+enum prelogin_response { PRELOGIN_RESPONSE_TAKEN, PRELOGIN_RESPONSE_CANCELLED, PRELOGIN_RESPONSE_INVALID };
+
+/*
+ * For the protocols: take the client's response to PLAIN, initial or not. The exchange is over whatever it is; where it
+ * was taken, the credentials are set. RFC 4422 section 3.1: "*" cancels.
+ */
+enum prelogin_response prelogin_take_response(struct prelogin *prelogin, struct slice response);
+
 /* For the protocols: note a credential offered in the clear. */
 void prelogin_note_attempt(struct prelogin *prelogin, const char *command, struct slice user);

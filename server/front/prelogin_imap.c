@@ -160,23 +160,16 @@ static enum prelogin_wants cmd_login(struct prelogin *p, struct slice in, struct
 	return PRELOGIN_LOGIN;
 }
 
-/* The client's response to PLAIN, initial or not. */
 static enum prelogin_wants take_response(struct prelogin *p, struct slice response, struct buf *out)
 {
-	struct sasl_plain plain;
-
-	p->sasl_response = false;
-	if (slice_equal(response, SLICE("*")))
+	switch (prelogin_take_response(p, response)) {
+	case PRELOGIN_RESPONSE_CANCELLED:
 		return refuse(p, out, "BAD Authentication cancelled");
-	if (sasl_plain_parse(response, &p->decoded, &plain) < 0)
+	case PRELOGIN_RESPONSE_INVALID:
 		return refuse(p, out, "BAD Not a response of the PLAIN mechanism");
-	p->credentials = (struct credentials){
-		.mechanism = CREDENTIALS_PLAIN,
-		.authzid = plain.authzid,
-		.authcid = plain.authcid,
-		.password = plain.password,
-	};
-	return PRELOGIN_LOGIN;
+	default:
+		return PRELOGIN_LOGIN;
+	}
 }
 
 static enum prelogin_wants cmd_authenticate(struct prelogin *p, struct slice in, struct buf *out)

@@ -81,20 +81,14 @@ static enum prelogin_wants cmd_pass(struct prelogin *p, struct slice argument, s
 
 static enum prelogin_wants take_response(struct prelogin *p, struct slice response, struct buf *out)
 {
-	struct sasl_plain plain;
-
-	p->sasl_response = false;
-	if (slice_equal(response, SLICE("*")))
+	switch (prelogin_take_response(p, response)) {
+	case PRELOGIN_RESPONSE_CANCELLED:
 		return err(p, out, "Authentication cancelled");
-	if (sasl_plain_parse(response, &p->decoded, &plain) < 0)
+	case PRELOGIN_RESPONSE_INVALID:
 		return err(p, out, "Not a response of the PLAIN mechanism");
-	p->credentials = (struct credentials){
-		.mechanism = CREDENTIALS_PLAIN,
-		.authzid = plain.authzid,
-		.authcid = plain.authcid,
-		.password = plain.password,
-	};
-	return PRELOGIN_LOGIN;
+	default:
+		return PRELOGIN_LOGIN;
+	}
 }
 
 /* RFC 5034 section 4. Without an argument: the list that clients knew before it. */
