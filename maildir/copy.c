@@ -149,12 +149,10 @@ static int copy_content(struct copy *copy, struct work *work)
 			return -EINPROGRESS;
 		work->budget -= work->budget < COPY_UNITS ? work->budget : COPY_UNITS;
 
-		ssize_t n = pread(copy->from_fd, bytes, sizeof bytes, (off_t)copy->offset);
+		ssize_t n = dirs_read_at(copy->from_fd, bytes, sizeof bytes, copy->offset);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0)
 			break;
 

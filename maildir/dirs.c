@@ -140,6 +140,16 @@ int dirs_open_append(int dir_fd, const char *name)
 	return open_regular(dir_fd, name, O_RDWR | O_APPEND, &st);
 }
 
+ssize_t dirs_read_at(int fd, void *ret_bytes, size_t bytes, uint64_t offset)
+{
+	ssize_t n;
+
+	do {
+		n = pread(fd, ret_bytes, bytes, (off_t)offset);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 int dirs_write(int fd, struct slice s)
 {
 	while (s.n > 0) {

@@ -48,6 +48,9 @@ _must_check_ int dirs_read_file(
  */
 _must_check_ int dirs_open_append(int dir_fd, const char *name);
 
+/* Read at most bytes at an offset. Returns how many were there (0: the end), or -errno. */
+_must_check_ ssize_t dirs_read_at(int fd, void *ret_bytes, size_t bytes, uint64_t offset);
+
 /* Write all of s. Returns 0, or -errno; part of it may be written then. */
 _must_check_ int dirs_write(int fd, struct slice s);
 

@@ -132,12 +132,10 @@ static int count_on(struct size_count *count, struct work *work, uint64_t *ret_o
 			return -EINPROGRESS;
 		work->budget -= work->budget < COUNT_UNITS ? work->budget : COUNT_UNITS;
 
-		ssize_t n = pread(count->fd, bytes, sizeof bytes, (off_t)count->offset);
+		ssize_t n = dirs_read_at(count->fd, bytes, sizeof bytes, count->offset);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0)
 			break;
 		crlf_count(&octets, slice_from(bytes, (size_t)n));

@@ -1,6 +1,7 @@
 #include "maildir/reader.h"
 
 #include "base/must.h"
+#include "maildir/dirs.h"
 #include "maildir/message/crlf.h"
 
 #include <errno.h>
@@ -52,16 +53,9 @@ uint64_t reader_file_size(const struct reader *reader)
 /* Returns how many bytes were read, at least one; -ESTALE: there are none any more; -errno. */
 static ssize_t read_at(const struct reader *reader, uint64_t offset, char *at, size_t bytes)
 {
-	for (;;) {
-		ssize_t n = pread(reader->fd, at, bytes, (off_t)offset);
+	ssize_t n = dirs_read_at(reader->fd, at, bytes, offset);
 
-		if (n > 0)
-			return n;
-		if (n == 0)
-			return -ESTALE;
-		if (errno != EINTR)
-			return -errno;
-	}
+	return n == 0 ? -ESTALE : n;
 }
 
 static size_t at_most(uint64_t bytes, size_t limit)

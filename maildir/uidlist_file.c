@@ -173,12 +173,10 @@ static int read_text(int fd, uint64_t offset, uint64_t end, struct buf *out)
 		if (!at)
 			return -EFBIG;
 
-		ssize_t n = pread(fd, at, (size_t)(end - offset), (off_t)offset);
+		ssize_t n = dirs_read_at(fd, at, (size_t)(end - offset), offset);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0)
 			break;
 		buf_grown(out, (size_t)n);
