@@ -1,18 +1,21 @@
 #include "server/imap/cmd_any.h"
 
+#include "base/must.h"
+#include "server/imap/capability.h"
 #include "server/imap/connection.h"
 
-/* Only what is true of the whole engine. */
-struct slice imap_capability_text(void)
+void imap_capability_text(struct buf *out)
 {
-	return SLICE("IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN SPECIAL-USE UIDPLUS "
-		     "MOVE MULTIAPPEND ESEARCH WITHIN");
+	struct writer w = { .out = out };
+
+	capability_write(&w);
+	must(!w.failed);
 }
 
 enum run cmd_capability(struct imap *imap)
 {
 	write_raw(&imap->out, SLICE("* CAPABILITY "));
-	write_raw(&imap->out, imap_capability_text());
+	capability_write(&imap->out);
 	write_crlf(&imap->out);
 	return imap_ok(imap, NULL, NULL);
 }
@@ -40,6 +43,19 @@ enum run cmd_id(struct imap *imap)
 
 enum run cmd_enable(struct imap *imap)
 {
-	write_raw(&imap->out, SLICE("* ENABLED\r\n"));
+	const struct enable_arguments *a = &imap->command.arguments.enable;
+	unsigned before = imap->enabled;
+
+	write_raw(&imap->out, SLICE("* ENABLED"));
+	for (size_t i = 0; i < a->n; i++) {
+		const struct capability *row = capability_to_enable(a->capabilities[i]);
+
+		if (!row || !(row->enables & ~imap->enabled))
+			continue;
+		connection_enable(imap, row->enables);
+		write_format(&imap->out, " %s", row->name);
+	}
+	write_crlf(&imap->out);
+	connection_tell_enabled(imap, before);
 	return imap_ok(imap, NULL, NULL);
 }

@@ -122,7 +122,7 @@ static enum run receive(struct imap *imap, struct append_progress *p)
 
 static enum run next_message(struct imap *imap, struct append_progress *p, struct slice line)
 {
-	struct grammar grammar = { .arena = &imap->arena };
+	struct grammar grammar = { .arena = &imap->arena, .enabled = imap->enabled };
 
 	if (grammar_append_next(&line, &grammar, &imap->command.arguments.append) != PARSE_OK)
 		return imap_fault(imap, &grammar);

@@ -152,6 +152,29 @@ bool imap_spend(struct imap *imap)
 	return true;
 }
 
+void connection_enable(struct imap *imap, unsigned enabled)
+{
+	if (enabled & ENABLED_QRESYNC)
+		enabled |= ENABLED_CONDSTORE;
+	imap->enabled |= enabled;
+}
+
+void connection_tell_enabled(struct imap *imap, unsigned before)
+{
+	if (!(imap->enabled & ~before & ENABLED_CONDSTORE) || imap->state != IMAP_SELECTED)
+		return;
+	write_format(&imap->out, "* OK [HIGHESTMODSEQ %llu] Modification sequences are told now\r\n",
+		(unsigned long long)mailbox_highestmodseq(imap->mailbox));
+}
+
+void connection_enable_condstore(struct imap *imap)
+{
+	unsigned before = imap->enabled;
+
+	connection_enable(imap, ENABLED_CONDSTORE);
+	connection_tell_enabled(imap, before);
+}
+
 void imap_deselect(struct imap *imap)
 {
 	if (imap->state != IMAP_SELECTED)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "maildir/view.h"
+#include "server/imap/capability.h"
 #include "server/imap/command.h"
 #include "server/imap/imap.h"
 #include "server/imap/message_file.h"
@@ -45,6 +46,7 @@ struct imap {
 	struct arena arena; /* of the command */
 	struct command command;
 	unsigned bad_commands; /* in a row */
+	unsigned enabled;      /* enum imap_enabled: for good, once set */
 	bool mid_response;     /* half a response is in the output: nothing may come between */
 
 	/* IMAP_SELECTED: all are set; else none. */
@@ -104,6 +106,18 @@ bool imap_output_full(const struct imap *imap);
 
 /* Take one unit of work. Returns false when the budget is used up: return RUN_STEP. */
 bool imap_spend(struct imap *imap);
+
+/* Set bits of enum imap_enabled, and those that they imply. */
+void connection_enable(struct imap *imap, unsigned enabled);
+
+/* Tell what became visible of the selected mailbox since *enabled was before: HIGHESTMODSEQ. RFC 7162 section 3.1.2. */
+void connection_tell_enabled(struct imap *imap, unsigned before);
+
+/*
+ * Call it when a command that enables CONDSTORE begins to run (RFC 7162 section 3.1: STATUS HIGHESTMODSEQ, FETCH MODSEQ, FETCH
+ * CHANGEDSINCE, STORE UNCHANGEDSINCE, SEARCH MODSEQ): the first time, HIGHESTMODSEQ of the selected mailbox is told.
+ */
+void connection_enable_condstore(struct imap *imap);
 
 /* Leave the mailbox: close view, file and mailbox. The state is authenticated then. */
 void imap_deselect(struct imap *imap);

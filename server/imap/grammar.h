@@ -16,6 +16,7 @@ enum grammar_fault {
 /* Handed to every parse function; values live in arena as long as the command. */
 struct grammar {
 	struct arena *arena;
+	unsigned enabled; /* enum imap_enabled, of the connection */
 	enum grammar_fault fault;
 	const char *why; /* a text for the client, NULL: "Syntax error in arguments" */
 	unsigned depth;  /* of parentheses, NOT and OR around what is parsed now */

@@ -66,7 +66,7 @@ static const char *not_allowed(const struct imap *imap)
 static enum run begin_command(struct imap *imap)
 {
 	struct slice in = buf_slice(&imap->frame.command);
-	struct grammar grammar = { .arena = &imap->arena };
+	struct grammar grammar = { .arena = &imap->arena, .enabled = imap->enabled };
 	struct command *command = &imap->command;
 
 	take_names(imap, &in);
@@ -88,7 +88,7 @@ static enum run begin_command(struct imap *imap)
 /* Whether the literal is a message: then the command begins to run now, and takes it; or it was refused with its command. */
 static bool is_message(struct imap *imap, struct slice in)
 {
-	struct grammar grammar = { .arena = &imap->arena };
+	struct grammar grammar = { .arena = &imap->arena, .enabled = imap->enabled };
 	struct command *command = &imap->command;
 	enum parse parse = grammar_append(&in, &grammar, &command->arguments.append);
 

@@ -12,8 +12,8 @@ struct imap_settings {
 	const char *version;   /* of the server, for ID */
 };
 
-/* The capability list after login, without "CAPABILITY ": for the answer to the login. Pure. RFC 9051 section 7.2.2. */
-struct slice imap_capability_text(void);
+/* Append the capability list after login, without "CAPABILITY ": for the answer to the login. RFC 9051 section 7.2.2. */
+void imap_capability_text(struct buf *out);
 
 /* Make an engine in authenticated state. settings and the store outlive it. */
 struct engine *imap_new(const struct imap_settings *settings);

@@ -135,6 +135,13 @@ static void add_pop3_success(const struct client *client, struct buf *text)
 	must(buf_addf(text, "%" PRIu32 " messages, %" PRIu64 " octets", messages, octets) == 0);
 }
 
+static void add_imap_success(struct buf *text)
+{
+	must(buf_add_str(text, "[CAPABILITY ") == 0);
+	imap_capability_text(text);
+	must(buf_add_str(text, "] Logged in") == 0);
+}
+
 /* What the client reads, after the tag and OK or NO, or after +OK or -ERR. */
 static void add_verdict_text(const struct client *client, struct buf *text)
 {
@@ -152,8 +159,7 @@ static void add_verdict_text(const struct client *client, struct buf *text)
 		must(buf_add_str(text, is_imap ? refusals[client->verdict].imap
 					       : refusals[client->verdict].pop3) == 0);
 	else if (is_imap)
-		must(buf_addf(text, "[CAPABILITY %.*s] Logged in",
-			     SLICE_FMT(imap_capability_text())) == 0);
+		add_imap_success(text);
 	else
 		add_pop3_success(client, text);
 }

@@ -1,0 +1,44 @@
+#include "server/imap/capability.h"
+
+/* IMAP4rev1 and IMAP4rev2 come first: some clients look no further for what they speak. */
+static const struct capability capabilities[] = {
+	{ .name = "IMAP4rev1", .rfc = "3501" },
+	{ .name = "LITERAL+", .rfc = "7888" },
+	{ .name = "ID", .rfc = "2971" },
+	{ .name = "ENABLE", .rfc = "5161" },
+	{ .name = "IDLE", .rfc = "2177" },
+	{ .name = "NAMESPACE", .rfc = "2342" },
+	{ .name = "UNSELECT", .rfc = "3691" },
+	{ .name = "CHILDREN", .rfc = "3348" },
+	{ .name = "SPECIAL-USE", .rfc = "6154" },
+	{ .name = "UIDPLUS", .rfc = "4315" },
+	{ .name = "MOVE", .rfc = "6851" },
+	{ .name = "MULTIAPPEND", .rfc = "3502" },
+	{ .name = "ESEARCH", .rfc = "4731" },
+	{ .name = "WITHIN", .rfc = "5032" },
+};
+
+enum { CAPABILITIES = sizeof capabilities / sizeof *capabilities };
+
+const struct capability *capability_row(size_t i)
+{
+	return i < CAPABILITIES ? &capabilities[i] : NULL;
+}
+
+const struct capability *capability_to_enable(struct slice name)
+{
+	for (size_t i = 0; i < CAPABILITIES; i++)
+		if (capabilities[i].enables &&
+			slice_equal_nocase(name, slice_str(capabilities[i].name)))
+			return &capabilities[i];
+	return NULL;
+}
+
+void capability_write(struct writer *w)
+{
+	for (size_t i = 0; i < CAPABILITIES; i++) {
+		write_format(w, "%s%s", i > 0 ? " " : "", capabilities[i].name);
+		if (capabilities[i].value > 0)
+			write_format(w, "=%llu", (unsigned long long)capabilities[i].value);
+	}
+}
