@@ -26,7 +26,7 @@ ROOMS_ctl     := base conf server/ipc server/ctl
 LIBS_master   := -lev -lsystemd
 LIBS_front    := -lssl -lcrypto -lev -lseccomp
 LIBS_worker   := -lpam -lcrypt -lseccomp
-LIBS_session  := -lev -lseccomp
+LIBS_session  := -lev -lseccomp -llmdb
 LIBS_ctl      :=
 PROGRAMS := $(B)/restanted $(B)/restante-front $(B)/restante-auth $(B)/restante-session $(B)/restantectl
 
@@ -39,7 +39,7 @@ FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(B)-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS      := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
-PKGS_BUILD := gcc libc6-dev pkg-config libssl-dev libpam0g-dev libcrypt-dev libsystemd-dev libev-dev libseccomp-dev linux-libc-dev uthash-dev
+PKGS_BUILD := gcc libc6-dev pkg-config libssl-dev libpam0g-dev libcrypt-dev libsystemd-dev libev-dev libseccomp-dev linux-libc-dev uthash-dev liblmdb-dev
 PKGS_RUN   := libpam-pwdfile curl
 PKGS_TEST  := dovecot-imapd dovecot-pop3d libcunit1-dev libpam-modules libpam-runtime python3 openssl fetchmail getmail6 mpop isync systemd util-linux procps binutils mandoc gdb-minimal=gdb
 
@@ -71,13 +71,13 @@ $(B)/librestante.a: $(LIBRARY)
 	ar rcs $@ $^
 $(B)/tests/%: tests/unit/%.c tests/unit/unit.h $(B)/librestante.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -o $@ $< $(B)/librestante.a $(LDFLAGS) -lcunit $(LIBS_master) $(LIBS_front) $(LIBS_worker)
+	$(CC) $(CFLAGS_ALL) -o $@ $< $(B)/librestante.a $(LDFLAGS) -lcunit $(LIBS_master) $(LIBS_front) $(LIBS_worker) $(LIBS_session)
 $(B)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/librestante.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -o $@ $< tests/fuzz/replay.c $(B)/librestante.a $(LDFLAGS) $(LIBS_front)
+	$(CC) $(CFLAGS_ALL) -o $@ $< tests/fuzz/replay.c $(B)/librestante.a $(LDFLAGS) $(LIBS_front) $(LIBS_session)
 $(B)/tests/%: tests/tools/%.c $(B)/librestante.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -o $@ $< $(B)/librestante.a $(LDFLAGS) $(LIBS_master) $(LIBS_front) $(LIBS_worker)
+	$(CC) $(CFLAGS_ALL) -o $@ $< $(B)/librestante.a $(LDFLAGS) $(LIBS_master) $(LIBS_front) $(LIBS_worker) $(LIBS_session)
 
 run: deps all ## install what is missing, build, and serve sample mail on 127.0.0.1 until Ctrl-C
 	$(B)/restanted --try $(DIR)
@@ -95,7 +95,7 @@ fuzz: ## build the libFuzzer targets into build-fuzz/ (needs clang and libclang-
 	+$(MAKE) --no-print-directory B=build-fuzz-obj CC=clang OPT="-O1 -g -fsanitize=address,undefined,fuzzer-no-link" build-fuzz-obj/librestante.a
 	@mkdir -p $(B)-fuzz
 	for f in $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))); do clang -std=gnu11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=address,undefined,fuzzer \
-		-o $(B)-fuzz/$$f tests/fuzz/$$f.c build-fuzz-obj/librestante.a $(LIBS_front) || exit 1; done
+		-o $(B)-fuzz/$$f tests/fuzz/$$f.c build-fuzz-obj/librestante.a $(LIBS_front) $(LIBS_session) || exit 1; done
 
 soak: all $(TOOLS) ## long runs: SOAK_SECONDS (default 600) for each fuzz target and stress test
 	B=$(B) sh tests/soak.sh

@@ -42,4 +42,5 @@ enum {
 	LIMIT_HEADER_BYTES = 1024 * 1024, /* of one header: fields beyond are not looked at */
 	LIMIT_ADDRESSES = 10000,          /* in one header field of an ENVELOPE */
 	LIMIT_KEYWORDS = 64,              /* different keywords in one mailbox */
+	LIMIT_EXPUNGE_LOG = 65536,        /* messages of one mailbox remembered as expunged */
 };

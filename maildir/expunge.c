@@ -46,6 +46,7 @@ static bool is_unlinked(void *arg, size_t number)
 	if (unlinked->at == unlinked->n || unlinked->uids[unlinked->at] != msg_uid)
 		return false;
 	mailbox->n_in_new -= mailbox->list.entries[number].in_new;
+	mailbox_note_vanished(mailbox, number);
 	return true;
 }
 
@@ -112,7 +113,7 @@ int mailbox_expunge(
 
 	if (unlinked.n > 0) {
 		list_remove_if(&mailbox->list, is_unlinked, &unlinked);
-		mailbox_next_modseq(mailbox, work->now_usec);
+		mailbox_note_vanished_done(mailbox, mailbox_next_modseq(mailbox, work->now_usec));
 		mailbox_note_members(mailbox);
 	}
 	mailbox_cur_end(mailbox, known);

@@ -95,6 +95,23 @@ void mailbox_note_change(struct mailbox *mailbox, size_t number, uint64_t now_us
 	mailbox->store->changes++;
 }
 
+void mailbox_note_vanished(struct mailbox *mailbox, size_t number)
+{
+	if (number < mailbox->list.n_shown)
+		vanished_add(&mailbox->vanished, mailbox->list.messages[number].msg_uid);
+}
+
+void mailbox_note_vanished_done(struct mailbox *mailbox, uint64_t modseq)
+{
+	vanished_stamp(&mailbox->vanished, modseq, LIMIT_EXPUNGE_LOG);
+}
+
+int mailbox_vanished(struct mailbox *mailbox, uint64_t modseq, struct arena *arena,
+	const uint32_t **ret_uids, size_t *ret_n)
+{
+	return vanished_since(&mailbox->vanished, modseq, arena, ret_uids, ret_n);
+}
+
 void mailbox_note_members(struct mailbox *mailbox)
 {
 	uid_array_unref(mailbox->uids);
@@ -303,6 +320,37 @@ const struct message *mailbox_message(const struct mailbox *mailbox, uint32_t ms
 	ssize_t number = find_shown(mailbox, msg_uid);
 
 	return number >= 0 ? &mailbox->list.messages[number] : NULL;
+}
+
+struct slice mailbox_message_guid(struct mailbox *mailbox, uint32_t msg_uid)
+{
+	ssize_t number = find_shown(mailbox, msg_uid);
+	struct slice guid;
+
+	if (number < 0)
+		return (struct slice){ NULL, 0 };
+	if (uidlist_field(list_fields(&mailbox->list, (size_t)number), 'G', &guid) && guid.n > 0)
+		return guid;
+	return list_base(&mailbox->list, (size_t)number);
+}
+
+int mailbox_savedate(const struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret_seconds)
+{
+	ssize_t number = find_shown(mailbox, msg_uid);
+	uint64_t seconds;
+
+	if (number < 0)
+		return -ENOENT;
+
+	struct slice base = list_base(&mailbox->list, (size_t)number);
+	size_t digits = 0;
+
+	while (digits < base.n && base.p[digits] >= '0' && base.p[digits] <= '9')
+		digits++;
+	if (!slice_number(slice_head(base, digits), UINT32_MAX, &seconds))
+		return -ENODATA;
+	*ret_seconds = (int64_t)seconds;
+	return 0;
 }
 
 unsigned mailbox_keywords(const struct mailbox *mailbox)

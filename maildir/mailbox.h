@@ -63,6 +63,27 @@ size_t mailbox_messages(const struct mailbox *mailbox, const struct message **re
 /* One message, or NULL if there is none (any more). Binary search. */
 const struct message *mailbox_message(const struct mailbox *mailbox, uint32_t msg_uid);
 
+/*
+ * The messages expunged with a modseq above the one given (RFC 7162 3.2.5.1, 3.2.10), ascending, in the arena.
+ * Returns 0: these are all; -ENODATA: the log does not reach back so far: name every UID of the set asked for that
+ *         does not exist.
+ */
+_must_check_ int mailbox_vanished(struct mailbox *mailbox, uint64_t modseq, struct arena *arena,
+	const uint32_t **ret_uids, size_t *ret_n);
+
+/*
+ * The message's GUID: the uidlist's field G, else the base name. It stays when the message is copied or moved.
+ * Valid until the next call that may change the mailbox. Returns an empty slice if there is no such message.
+ */
+struct slice mailbox_message_guid(struct mailbox *mailbox, uint32_t msg_uid);
+
+/*
+ * When the message came into this mailbox (RFC 8514): the leading seconds of its base name, since 1970.
+ * Returns 0; -ENOENT: there is no such message; -ENODATA: its name does not tell.
+ */
+_must_check_ int mailbox_savedate(
+	const struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret_seconds);
+
 /* How many keywords the mailbox has, and the name of keyword n (NULL slice: a hole). */
 unsigned mailbox_keywords(const struct mailbox *mailbox);
 struct slice mailbox_keyword(const struct mailbox *mailbox, unsigned n);

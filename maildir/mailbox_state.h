@@ -10,6 +10,7 @@
 #include "maildir/sync_state.h"
 #include "maildir/uid_array.h"
 #include "maildir/uidlist.h"
+#include "maildir/vanished.h"
 
 #define UIDLIST_NAME      "dovecot-uidlist"
 #define UIDLIST_LOCK_NAME "dovecot-uidlist.lock"
@@ -56,6 +57,7 @@ struct mailbox {
 	struct uidlist_state uidlist;
 	struct keyword_state keywords;
 	struct changes changes;
+	struct vanished vanished;
 	struct uid_array
 		*uids; /* of the messages shown, made when a view asks; NULL when they changed */
 	uint64_t members_count; /* grows when messages are added or removed */
@@ -92,6 +94,10 @@ uint64_t mailbox_next_modseq(struct mailbox *mailbox, uint64_t now_usec);
 
 /* A message of the list changed: give it a modseq, note it for views. */
 void mailbox_note_change(struct mailbox *mailbox, size_t number, uint64_t now_usec);
+
+/* A message of those shown is about to leave the list; mailbox_note_vanished_done() once behind the last. */
+void mailbox_note_vanished(struct mailbox *mailbox, size_t number);
+void mailbox_note_vanished_done(struct mailbox *mailbox, uint64_t modseq);
 
 /* Messages were added to or removed from those shown. */
 void mailbox_note_members(struct mailbox *mailbox);

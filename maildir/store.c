@@ -72,6 +72,12 @@ int store_open(
 	return 0;
 }
 
+uint64_t store_rest(struct store *store)
+{
+	(void)store;
+	return UINT64_MAX;
+}
+
 void store_close(struct store *store)
 {
 	must(store->mailboxes == NULL);
@@ -115,6 +121,7 @@ static void free_mailbox(struct mailbox *mailbox)
 	list_done(&mailbox->list);
 	keyword_table_done(&mailbox->keywords.table);
 	changes_done(&mailbox->changes);
+	vanished_done(&mailbox->vanished);
 	uid_array_unref(mailbox->uids);
 	free(mailbox->name);
 	free(mailbox);

@@ -11,7 +11,9 @@ enum fsync_mode { FSYNC_OPTIMIZED, FSYNC_ALWAYS, FSYNC_NEVER };
 /* Strings are the caller's and live as long as the store. */
 struct store_settings {
 	const char *path;         /* of the INBOX, absolute */
-	const char *index_path;   /* absolute; may not exist yet */
+	const char *index_path;   /* absolute; may not exist yet; NULL: no index */
+	const char *boot_id;      /* of this boot, see index.h; NULL: not known */
+	bool drop_index;          /* the user's last process may have died of it */
 	char hierarchy_separator; /* '/' or '.' towards clients */
 	enum fsync_mode fsync;
 	const char *hostname; /* for base names and lock files */
@@ -26,7 +28,13 @@ struct store;
  */
 _must_check_ int store_open(const struct store_settings *settings, const struct log *log, struct store **ret_store);
 
-/* Close; every mailbox must be closed before. */
+/*
+ * At the end of each time slice: write to the index what has changed and come to rest, end reading from it.
+ * Returns after how many microseconds it wants to be called again, even if nothing happens; UINT64_MAX: need not be.
+ */
+uint64_t store_rest(struct store *store);
+
+/* Close; every mailbox must be closed before. Blocks: the index is made durable. */
 void store_close(struct store *store);
 
 /* '/' or '.', as the settings have it: what separates levels of a mailbox name towards clients. */

@@ -224,6 +224,7 @@ static bool is_gone(void *arg, size_t number)
 	if (!sync_scan_missed(mailbox, number))
 		return false;
 	mailbox->n_in_new -= mailbox->list.entries[number].in_new;
+	mailbox_note_vanished(mailbox, number);
 	return true;
 }
 
@@ -235,6 +236,9 @@ static void show_arrived(struct mailbox *mailbox, uint64_t now_usec)
 	for (size_t i = list->n_shown; i < list->n; i++)
 		list->messages[i].modseq = modseq;
 	list->n_shown = list->n;
+	mailbox_note_vanished_done(mailbox, modseq);
+	if (!mailbox->synced)
+		vanished_reset(&mailbox->vanished, modseq);
 	mailbox_note_members(mailbox);
 }
 
