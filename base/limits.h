@@ -33,6 +33,10 @@ enum {
 	LIMIT_OUTPUT_BYTES = 8 * 1024 * 1024, /* hard maximum of unsent output of a connection */
 	LIMIT_LIST_DEPTH = 32,   /* parentheses in a command */
 	LIMIT_SEARCH_KEYS = 1000,
+	LIMIT_SORT_CRITERIA = 32,             /* of one SORT */
+	LIMIT_SORT_BYTES = 256 * 1024 * 1024, /* of the keys of all messages that one SORT compares */
+	LIMIT_THREAD_MESSAGES = 1000 * 1000,  /* of one THREAD */
+	LIMIT_CONTEXTS = 16,                  /* searches that a connection is told changes of (RFC 5267) */
 	LIMIT_POP3_LINE_BYTES = 512, /* RFC 2449 section 4 asks for 255 at least */
 
 	/* Messages. */
