@@ -47,7 +47,8 @@ _must_check_ int append_finish(struct append *append);
 /*
  * Show all messages that were finished: all of them, or none.
  * Returns 0: they are durable, with UIDs that follow one another from *ret_first_uid on, in the order in which they
- *         were begun; -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -errno: none was added.
+ *         were begun; -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -EDQUOT: the quota forbids it;
+ *         -errno: none was added.
  */
 _must_check_ int append_commit(struct append *append, struct work *work, uint32_t *ret_first_uid);
 

@@ -16,6 +16,7 @@
 #include "base/must.h"
 #include "maildir/keyword_files.h"
 #include "maildir/leftovers.h"
+#include "maildir/quota_file.h"
 #include "maildir/store_state.h"
 #include "maildir/uidlist_file.h"
 
@@ -355,6 +356,29 @@ static void forget_files(struct arrival *arrival)
 		free_file(&arrival->files[--arrival->n]);
 }
 
+static struct quota_sum quota_sum_of(const struct arrival *arrival)
+{
+	struct quota_sum sum = { .messages = (int64_t)arrival->n };
+	uint64_t bytes;
+
+	for (size_t i = 0; i < arrival->n; i++)
+		if (filename_size(slice_str(arrival->files[i].base), 'S', &bytes))
+			sum.bytes += (int64_t)bytes;
+	return sum;
+}
+
+static int check_quota(struct arrival *arrival, struct work *work)
+{
+	struct quota_sum more = quota_sum_of(arrival);
+	int r = arrival->moved || arrival->quota_checked
+			? 0
+			: quota_check(arrival->mailbox->store, mailbox_name(arrival->mailbox),
+				  &more, work);
+
+	arrival->quota_checked |= r == 0;
+	return r;
+}
+
 static int commit_locked(struct arrival *arrival, struct work *work, uint32_t *ret_first_uid)
 {
 	struct mailbox *mailbox = arrival->mailbox;
@@ -386,6 +410,11 @@ static int commit_locked(struct arrival *arrival, struct work *work, uint32_t *r
 	if (r < 0)
 		return r;
 	show(mailbox, known, work->now_usec);
+	if (quota_counts_mailbox(mailbox->store, mailbox_name(mailbox))) {
+		struct quota_sum more = quota_sum_of(arrival);
+
+		quota_note(mailbox->store, &more);
+	}
 	work->budget -= arrival->n < work->budget ? arrival->n : work->budget;
 	forget_files(arrival);
 	return 0;
@@ -394,8 +423,10 @@ static int commit_locked(struct arrival *arrival, struct work *work, uint32_t *r
 int arrival_commit(struct arrival *arrival, struct work *work, uint32_t *ret_first_uid)
 {
 	struct mailbox *mailbox = arrival->mailbox;
-	int r = mailbox_sync(mailbox, work); /* behind it no other connection is inside the lock */
+	int r = check_quota(arrival, work);
 
+	if (r == 0) /* behind it no other connection is inside the lock */
+		r = mailbox_sync(mailbox, work);
 	if (r == 0)
 		r = mailbox_lock(mailbox, work);
 	if (r < 0)

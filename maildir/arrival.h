@@ -21,6 +21,8 @@ struct arrival {
 	struct arriving *files;
 	size_t n, cap;
 	struct keyword_table keywords; /* names; the mailbox has numbers of its own for them */
+	bool moved;         /* what comes is taken away elsewhere: it fits into the quota */
+	bool quota_checked; /* it was found to fit */
 };
 
 /* Begin. The mailbox stays open until arrival_done(). Returns 0; -errno: tmp/ cannot be opened. */
@@ -50,7 +52,8 @@ _must_check_ int arrival_name(struct arriving *file, struct slice old_base, uint
 /*
  * Make messages of all files: they go to cur/, get UIDs, and are shown. Their content must be durable.
  * Returns 0: all are durable, with UIDs that follow one another from *ret_first_uid on;
- *         -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -errno: none became a message.
+ *         -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -EDQUOT: the quota forbids it; -errno: none
+ *         became a message.
  * Limits  What is done under the lock is not divided into steps.
  */
 _must_check_ int arrival_commit(

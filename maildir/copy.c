@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "maildir/arrival.h"
+#include "maildir/quota_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -318,6 +319,10 @@ static int begin(struct copy *copy)
 	int r = arrival_init(&copy->arrival, copy->order.target);
 
 	copy->begun = r == 0;
+	if (r == 0)
+		copy->arrival.moved =
+			copy->order.move && quota_counts_mailbox(copy->order.source->store,
+						    mailbox_name(copy->order.source));
 	return r;
 }
 

@@ -28,7 +28,7 @@ void copy_free(struct copy *copy);
 /*
  * Go on.
  * Returns 0: done, all is durable; -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync();
- *         -ENOENT: a message is gone, and need_all was said; -errno. With an error the target is as it was before, and
+ *         -ENOENT: a message is gone, and need_all was said; -EDQUOT: the quota forbids it; -errno. With an error the target is as it was before, and
  *         a message of the source that was not removed is there and nowhere else.
  */
 _must_check_ int copy_step(struct copy *copy, struct work *work);

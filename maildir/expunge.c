@@ -1,3 +1,4 @@
+#include "maildir/quota_file.h"
 #include "maildir/store_state.h"
 #include "maildir/uidlist_file.h"
 
@@ -6,17 +7,35 @@
 
 enum { UNLINKED = 1 };
 
+/* UIDs whose files were unlinked, ascending; and what they take off the quota. */
+struct unlinked {
+	struct mailbox *mailbox;
+	uint32_t *uids;
+	size_t n, at;
+	bool counts;
+	struct quota_sum freed;
+};
+
 /* Returns UNLINKED; 0: it is not there (any more); -ERESTART: try again; -EINPROGRESS, -EAGAIN, -errno. */
-static int unlink_message(struct mailbox *mailbox, uint32_t msg_uid, struct work *work)
+static int unlink_message(
+	struct mailbox *mailbox, uint32_t msg_uid, struct unlinked *unlinked, struct work *work)
 {
+	uint64_t bytes = 0;
 	ssize_t number = list_find_uid(&mailbox->list, msg_uid);
 	char name[FILE_NAME_MAX_BYTES + 1];
 
 	if (number < 0 || (size_t)number >= mailbox->list.n_shown)
 		return 0;
 	mailbox_file_name(mailbox, (size_t)number, name);
-	if (unlinkat(mailbox_entry_dir(mailbox, (size_t)number), name, 0) == 0)
+
+	int dir_fd = mailbox_entry_dir(mailbox, (size_t)number);
+	bool counts = unlinked->counts && quota_file_size(dir_fd, name, &bytes) == 0;
+
+	if (unlinkat(dir_fd, name, 0) == 0) {
+		unlinked->freed.bytes -= (int64_t)bytes;
+		unlinked->freed.messages -= counts;
 		return UNLINKED;
+	}
 	if (errno != ENOENT)
 		return -errno;
 
@@ -27,13 +46,6 @@ static int unlink_message(struct mailbox *mailbox, uint32_t msg_uid, struct work
 		return -ERESTART;
 	return r == -ENOENT ? 0 : r;
 }
-
-/* UIDs whose files were unlinked, ascending. */
-struct unlinked {
-	struct mailbox *mailbox;
-	uint32_t *uids;
-	size_t n, at;
-};
 
 static bool is_unlinked(void *arg, size_t number)
 {
@@ -79,7 +91,7 @@ static int unlink_some(struct mailbox *mailbox, const uint32_t *uids, size_t n, 
 		if (work->budget == 0)
 			return -EINPROGRESS;
 
-		int r = unlink_message(mailbox, uids[*done], work);
+		int r = unlink_message(mailbox, uids[*done], unlinked, work);
 
 		if (r == -ERESTART)
 			continue;
@@ -103,7 +115,10 @@ int mailbox_expunge(
 
 	size_t most = n - *done < work->budget ? n - *done : work->budget;
 	_cleanup_free_ uint32_t *memory = calloc(most + 1, sizeof *memory);
-	struct unlinked unlinked = { .mailbox = mailbox, .uids = memory };
+	struct unlinked unlinked = { .mailbox = mailbox,
+		.uids = memory,
+		.counts = quota_counts(mailbox->store) &&
+			  quota_counts_mailbox(mailbox->store, mailbox_name(mailbox)) };
 
 	if (!memory)
 		return -ENOMEM;
@@ -115,6 +130,7 @@ int mailbox_expunge(
 		list_remove_if(&mailbox->list, is_unlinked, &unlinked);
 		mailbox_note_vanished_done(mailbox, mailbox_next_modseq(mailbox, work->now_usec));
 		mailbox_note_members(mailbox);
+		quota_note(mailbox->store, &unlinked.freed);
 	}
 	mailbox_cur_end(mailbox, known);
 	if (r == 0 && mailbox_fsync_always(mailbox) && fsync(mailbox->cur_fd) < 0)

@@ -1,6 +1,7 @@
 #include "base/must.h"
 #include "maildir/name.h"
 #include "maildir/pop3_uidl.h"
+#include "maildir/quota_file.h"
 #include "maildir/store_state.h"
 #include "maildir/sync.h"
 #include "maildir/uidlist_file.h"
@@ -81,6 +82,7 @@ uint64_t store_rest(struct store *store)
 void store_close(struct store *store)
 {
 	must(store->mailboxes == NULL);
+	quota_done(store);
 	if (store->watch_fd >= 0)
 		close(store->watch_fd);
 	close(store->root_fd);

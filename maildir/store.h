@@ -18,6 +18,9 @@ struct store_settings {
 	enum fsync_mode fsync;
 	const char *hostname; /* for base names and lock files */
 	const char *uidl_format; /* POP3 UIDL: "%08Xu%08Xv" style, see pop3_uidl.h */
+	uint64_t quota_bytes, quota_messages; /* limits; 0: none. See quota_file.h */
+	const char *const *quota_ignore;      /* names of mailboxes that are not counted */
+	size_t quota_ignore_n;
 };
 
 struct store;

@@ -13,6 +13,7 @@ struct store {
 	unsigned names_made; /* base names, for filename_format_unique() */
 	bool maildrop_locked;
 	int watch_fd; /* inotify, or -1 */
+	struct quota_count *quota_count; /* a count under way (quota_file.c), or NULL */
 };
 
 /* Add a mailbox's directories to the watch, if there is one; take them off. */

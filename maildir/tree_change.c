@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "maildir/name.h"
+#include "maildir/quota_file.h"
 #include "maildir/store_state.h"
 #include "maildir/tree.h"
 #include "maildir/uidvalidity.h"
@@ -201,14 +202,15 @@ static int remember_uidvalidity(const struct store *store, int fd)
 	return uidvalidity_raise(store->root_fd, header.uidvalidity);
 }
 
-static int move_away(struct store *store, const char *directory)
+static int move_away(struct store *store, const char *directory, bool counted)
 {
 	_cleanup_close_ int tmp_fd = dirs_open(store->root_fd, "tmp", false);
 	char temporary[TREE_TEMPORARY_BYTES];
 
 	if (tmp_fd < 0)
 		return tmp_fd;
-	make_temporary_name(store, TREE_DELETED_PREFIX, temporary);
+	make_temporary_name(store,
+		counted ? TREE_DELETED_PREFIX : TREE_DELETED_UNCOUNTED_PREFIX, temporary);
 
 	int r = move_directory(store->root_fd, directory, tmp_fd, temporary);
 
@@ -226,7 +228,8 @@ static void end_open_ones(struct store *store, struct slice name)
 }
 
 /* Under the lock of the uidlist, so that no other program is in the middle of a change. */
-static int delete_directory(struct store *store, const char *directory, struct work *work)
+static int delete_directory(
+	struct store *store, const char *directory, bool counted, struct work *work)
 {
 	_cleanup_close_ int fd = dirs_open(store->root_fd, directory, false);
 	struct lock lock = LOCK_INIT;
@@ -239,7 +242,7 @@ static int delete_directory(struct store *store, const char *directory, struct w
 	if (r == 0)
 		r = remember_uidvalidity(store, fd);
 	if (r == 0)
-		r = move_away(store, directory);
+		r = move_away(store, directory, counted);
 	lock_release(&lock, fd, UIDLIST_LOCK_NAME);
 	return r;
 }
@@ -252,7 +255,8 @@ int tree_delete(struct store *store, struct slice name, struct work *work)
 
 	if (r < 0)
 		return r;
-	r = delete_directory(store, directory, work);
+	r = delete_directory(
+		store, directory, quota_counts_mailbox(store, buf_slice(&canonical)), work);
 	if (r == 0)
 		end_open_ones(store, buf_slice(&canonical));
 	if (r == -ENOENT && has_children(store, buf_slice(&canonical)))
@@ -366,6 +370,18 @@ static int rename_all(const struct store *store, const struct moves *moves)
 	return make_durable(store, store->root_fd);
 }
 
+/* Mailboxes that are not counted may be counted now, or the other way round. */
+static void note_quota(struct store *store, const struct moves *moves)
+{
+	for (size_t i = 0; i < moves->n; i++)
+		if (quota_counts_mailbox(store, moves->moves[i].old_name) !=
+			quota_counts_mailbox(store, moves->moves[i].new_name)) {
+			quota_done(store);
+			quota_forget(store);
+			return;
+		}
+}
+
 /* Who has one of the mailboxes open goes on with it, under its new name. */
 static void rename_open_ones(struct store *store, const struct moves *moves)
 {
@@ -408,7 +424,9 @@ int tree_rename(struct store *store, struct slice from, struct slice to)
 		r = check_targets(store, &moves, new_directory);
 	if (r == 0)
 		r = rename_all(store, &moves);
-	if (r == 0)
+	if (r == 0) {
 		rename_open_ones(store, &moves);
+		note_quota(store, &moves);
+	}
 	return r;
 }

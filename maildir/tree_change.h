@@ -6,6 +6,7 @@
 /* Names in tmp/ of mailboxes that are not yet or no longer in the tree. */
 #define TREE_CREATED_PREFIX "restante-created."
 #define TREE_DELETED_PREFIX "restante-deleted."
+#define TREE_DELETED_UNCOUNTED_PREFIX "restante-deleted.uncounted." /* it is in no quota */
 
 enum { TREE_TEMPORARY_BYTES = 80 };
 

@@ -1,4 +1,6 @@
 #include "base/clock.h"
+#include "maildir/filename.h"
+#include "maildir/quota_file.h"
 #include "maildir/store_state.h"
 #include "maildir/tree.h"
 #include "maildir/tree_change.h"
@@ -10,7 +12,20 @@
 enum { DEPTH_MAX = 8 }; /* a mailbox has two; indexes of other servers may have more */
 #define CREATED_STALE_SEC (36 * 3600) /* as files in tmp/ */
 
-static int remove_entries(DIR *dir, unsigned depth, struct work *work);
+/* One tree_purge(), or a part of it. */
+struct purging {
+	struct work *work;
+	bool counted;           /* what goes is taken off the quota */
+	struct quota_sum freed; /* below zero */
+};
+
+/* A directory on the way down: 1 is that of the mailbox, 2 its cur, new and so on. */
+struct level {
+	unsigned depth;
+	bool messages; /* its files count */
+};
+
+static int remove_entries(DIR *dir, struct level level, struct purging *purging);
 
 /* Open what is in a directory for removing it. Returns 0, *ret_dir is to be closed; -errno. */
 static int open_entries(int parent_fd, const char *name, DIR **ret_dir)
@@ -26,38 +41,56 @@ static int open_entries(int parent_fd, const char *name, DIR **ret_dir)
 	return -ENOMEM;
 }
 
-static int remove_tree(int parent_fd, const char *name, unsigned depth, struct work *work)
+static int remove_tree(
+	int parent_fd, const char *name, struct level level, struct purging *purging)
 {
 	DIR *dir;
 	int r;
 
-	if (depth > DEPTH_MAX)
+	if (level.depth > DEPTH_MAX)
 		return -ENOTEMPTY;
 	r = open_entries(parent_fd, name, &dir);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = remove_entries(dir, depth, work);
+	level.messages = purging->counted && level.depth == 2 &&
+			 (strcmp(name, "cur") == 0 || strcmp(name, "new") == 0);
+	r = remove_entries(dir, level, purging);
 	closedir(dir);
 	if (r == 0 && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		r = -errno;
 	return r;
 }
 
-static int remove_entries(DIR *dir, unsigned depth, struct work *work)
+static int remove_entry(DIR *dir, const char *name, struct level level, struct purging *purging)
+{
+	uint64_t bytes = 0;
+	bool counts = level.messages && filename_is_message(slice_str(name)) &&
+		      quota_file_size(dirfd(dir), name, &bytes) == 0;
+
+	if (unlinkat(dirfd(dir), name, 0) < 0) {
+		if (errno == EISDIR || errno == EPERM)
+			return remove_tree(dirfd(dir), name,
+				(struct level){ .depth = level.depth + 1 }, purging);
+		return errno == ENOENT ? 0 : -errno;
+	}
+	if (counts) {
+		purging->freed.bytes -= (int64_t)bytes;
+		purging->freed.messages--;
+	}
+	return 0;
+}
+
+static int remove_entries(DIR *dir, struct level level, struct purging *purging)
 {
 	for (struct dirent *e; (e = readdir(dir));) {
-		int r = 0;
-
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		if (work->budget == 0)
+		if (purging->work->budget == 0)
 			return -EINPROGRESS;
-		work->budget--;
-		if (unlinkat(dirfd(dir), e->d_name, 0) < 0)
-			r = errno == EISDIR || errno == EPERM
-				    ? remove_tree(dirfd(dir), e->d_name, depth + 1, work)
-			    : errno == ENOENT ? 0
-					      : -errno;
+		purging->work->budget--;
+
+		int r = remove_entry(dir, e->d_name, level, purging);
+
 		if (r < 0)
 			return r;
 	}
@@ -66,7 +99,25 @@ static int remove_entries(DIR *dir, unsigned depth, struct work *work)
 
 int tree_remove_directory(int parent_fd, const char *name, struct work *work)
 {
-	return remove_tree(parent_fd, name, 1, work);
+	struct purging purging = { .work = work };
+
+	return remove_tree(parent_fd, name, (struct level){ .depth = 1 }, &purging);
+}
+
+static int purge_mailbox(struct store *store, int tmp_fd, const char *name, struct work *work)
+{
+	struct slice prefix = SLICE(TREE_DELETED_PREFIX);
+	struct purging purging = {
+		.work = work,
+		.counted = slice_starts_with(slice_str(name), prefix) &&
+			   !slice_starts_with(
+				   slice_str(name), SLICE(TREE_DELETED_UNCOUNTED_PREFIX)) &&
+			   quota_counts(store),
+	};
+	int r = remove_tree(tmp_fd, name, (struct level){ .depth = 1 }, &purging);
+
+	quota_note(store, &purging.freed);
+	return r;
 }
 
 /* One that another instance is just making must stay. */
@@ -89,7 +140,7 @@ int tree_purge(struct store *store, struct work *work)
 	for (struct dirent *e; r == 0 && (e = readdir(tmp));) {
 		if (!is_left_over(dirfd(tmp), e->d_name, work->now_usec))
 			continue;
-		r = tree_remove_directory(dirfd(tmp), e->d_name, work);
+		r = purge_mailbox(store, dirfd(tmp), e->d_name, work);
 		if (r == 0 || r == -EINPROGRESS)
 			continue;
 		log_line(store->log, LOG_PRIORITY_WARNING,

@@ -1,0 +1,465 @@
+/*
+ * A count looks through all mailboxes, and at last whether they changed since they were looked through:
+ *
+ *   READ ──all mailboxes──▶ VERIFY ──all as they were──▶ written
+ *                             └── one changed ──▶ not written: what was counted decides this once
+ *
+ * A file that comes or goes and the line that says so are no one thing: a count that sees the one before it reads the
+ * other's line would have it twice, or not at all. Hence VERIFY; in this process both happen in one call.
+ */
+#include "maildir/quota_file.h"
+
+#include "base/must.h"
+#include "maildir/filename.h"
+#include "maildir/name.h"
+#include "maildir/store_state.h"
+#include "maildir/tree.h"
+#include "maildir/tree_change.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define FILE_NAME      "maildirsize"
+#define LOCK_NAME      "maildirsize.lock"
+#define TEMPORARY_NAME "maildirsize.tmp"
+
+static const char *const PARTS[] = { "new", "cur" };
+enum { PARTS_COUNT = sizeof PARTS / sizeof *PARTS };
+
+/* What no sum comes back from. Messages of 32 bits: Dovecot reads no more. */
+static const struct quota_sum FORGET = { INT64_MIN / 4, -1000000000 };
+
+/* A directory with messages that count: of a mailbox, or of one deleted whose files are there. */
+struct counted {
+	const char *directory;
+	bool in_tmp;
+	struct stamp stamps[PARTS_COUNT];
+};
+
+struct quota_count {
+	struct arena arena;
+	struct counted *counted;
+	size_t n, cap, at;
+	size_t part;
+	DIR *dir;
+	bool verifying, changed;
+	struct quota_limits limits; /* to be written */
+	struct quota_sum sum;
+};
+
+/* maildirsize as it stands. */
+struct known {
+	bool exists, reliable;
+	struct quota_text text;
+	struct stamp stamp;
+};
+
+static struct quota_limits limits_of_settings(const struct store *store)
+{
+	return (struct quota_limits){ store->settings.quota_bytes, store->settings.quota_messages };
+}
+
+static void complain(const struct store *store, const char *what, int error)
+{
+	log_line(store->log, LOG_PRIORITY_WARNING, "maildir %s/%s: %s: %s", store->settings.path,
+		FILE_NAME, what, strerror(-error));
+}
+
+static int open_file(const struct store *store, int flags, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = openat(store->root_fd, FILE_NAME,
+		flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, ret_st) < 0)
+		return -errno;
+	return S_ISREG(ret_st->st_mode) ? take_fd(&fd) : -EINVAL;
+}
+
+static int read_known(const struct store *store, struct known *ret_known)
+{
+	char text[QUOTA_FILE_MAX_BYTES + 1];
+	struct stat st;
+	_cleanup_close_ int fd = open_file(store, O_RDONLY, &st);
+
+	*ret_known = (struct known){ .exists = false };
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+
+	ssize_t n = dirs_read_at(fd, text, sizeof text, 0);
+
+	if (n < 0)
+		return (int)n;
+	ret_known->exists = true;
+	ret_known->stamp = stamp_from_stat(&st);
+	ret_known->reliable = quota_parse(slice_from(text, (size_t)n), &ret_known->text) &&
+			      n <= QUOTA_FILE_MAX_BYTES;
+	return 0;
+}
+
+bool quota_counts(const struct store *store)
+{
+	struct quota_limits limits = limits_of_settings(store);
+
+	return quota_limits_any(&limits) || store->quota_count ||
+	       faccessat(store->root_fd, FILE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool quota_counts_mailbox(const struct store *store, struct slice mailbox_name)
+{
+	for (size_t i = 0; i < store->settings.quota_ignore_n; i++) {
+		struct slice ignored = slice_str(store->settings.quota_ignore[i]);
+
+		if (slice_equal(mailbox_name, ignored) ||
+			(name_is_inbox(mailbox_name) && name_is_inbox(ignored)))
+			return false;
+	}
+	return true;
+}
+
+static struct counted *add_counted(struct quota_count *count)
+{
+	if (count->n == count->cap) {
+		count->cap = 2 * count->cap + 32;
+		count->counted = reallocarray(count->counted, count->cap, sizeof *count->counted);
+		must(count->counted != NULL);
+	}
+	count->counted[count->n] = (struct counted){ .in_tmp = false };
+	return &count->counted[count->n++];
+}
+
+static int add_mailboxes(struct store *store, struct quota_count *count)
+{
+	char directory[NAME_DIRECTORY_BYTES];
+	const struct tree_entry *entries;
+	size_t n;
+	int r = tree_list(store, &count->arena, &entries, &n);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (!entries[i].exists || !quota_counts_mailbox(store, entries[i].name))
+			continue;
+		r = name_to_directory(
+			entries[i].name, store->settings.hierarchy_separator, directory);
+		if (r == 0)
+			add_counted(count)->directory =
+				arena_str(&count->arena, slice_str(directory));
+	}
+	return r;
+}
+
+static int add_deleted(struct store *store, struct quota_count *count)
+{
+	int fd = dirs_open(store->root_fd, "tmp", false);
+
+	if (fd < 0)
+		return fd;
+
+	DIR *dir = fdopendir(fd);
+
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	for (struct dirent *e; (e = readdir(dir));) {
+		struct slice name = slice_str(e->d_name);
+
+		if (!slice_starts_with(name, SLICE(TREE_DELETED_PREFIX)) ||
+			slice_starts_with(name, SLICE(TREE_DELETED_UNCOUNTED_PREFIX)))
+			continue;
+
+		struct counted *counted = add_counted(count);
+
+		counted->directory = arena_str(&count->arena, name);
+		counted->in_tmp = true;
+	}
+	closedir(dir);
+	return 0;
+}
+
+void quota_done(struct store *store)
+{
+	struct quota_count *count = take_ptr(store->quota_count);
+
+	if (!count)
+		return;
+	if (count->dir)
+		closedir(count->dir);
+	arena_done(&count->arena);
+	free(count->counted);
+	free(count);
+}
+
+static int begin_count(struct store *store, const struct quota_limits *limits)
+{
+	struct quota_count *count = calloc(1, sizeof *count);
+
+	must(count != NULL && !store->quota_count);
+	count->limits = *limits;
+	store->quota_count = count;
+
+	int r = add_mailboxes(store, count);
+
+	return r == 0 ? add_deleted(store, count) : r;
+}
+
+/* Open cur/ or new/ of a directory. Returns a descriptor, or -errno. */
+static int open_part(const struct store *store, const struct counted *counted, size_t part)
+{
+	_cleanup_close_ int tmp_fd =
+		counted->in_tmp ? dirs_open(store->root_fd, "tmp", false) : -1;
+	_cleanup_close_ int fd = dirs_open(
+		counted->in_tmp ? tmp_fd : store->root_fd, counted->directory, false);
+
+	return fd < 0 ? fd : dirs_open(fd, PARTS[part], false);
+}
+
+int quota_file_size(int dir_fd, const char *name, uint64_t *ret_bytes)
+{
+	struct stat st;
+
+	if (filename_size(filename_parse(slice_str(name)).base, 'S', ret_bytes) &&
+		*ret_bytes <= INT64_MAX)
+		return 0;
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	*ret_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+static void add_message(struct quota_count *count, const char *name)
+{
+	uint64_t bytes;
+
+	/* What is no message, or is gone meanwhile, is not counted. */
+	if (!filename_is_message(slice_str(name)) ||
+		quota_file_size(dirfd(count->dir), name, &bytes) < 0)
+		return;
+	if (__builtin_add_overflow(count->sum.bytes, (int64_t)bytes, &count->sum.bytes))
+		count->sum.bytes = INT64_MAX;
+	count->sum.messages++;
+}
+
+/* Read on in the directory that is open. Returns 0: to its end; -EINPROGRESS. */
+static int read_part(struct quota_count *count, struct work *work)
+{
+	for (struct dirent *e; (e = readdir(count->dir));) {
+		add_message(count, e->d_name);
+		if (work->budget == 0) /* behind the first: every step comes one on */
+			return -EINPROGRESS;
+		work->budget--;
+	}
+	closedir(take_ptr(count->dir));
+	return 0;
+}
+
+static int begin_part(const struct store *store, struct quota_count *count)
+{
+	struct counted *counted = &count->counted[count->at];
+	int fd = open_part(store, counted, count->part);
+
+	if (fd < 0)
+		return fd;
+
+	int r = dirs_stamp_fd(fd, &counted->stamps[count->part]);
+
+	count->dir = r == 0 ? fdopendir(fd) : NULL;
+	if (count->dir)
+		return 0;
+	close(fd);
+	return r < 0 ? r : -ENOMEM;
+}
+
+static int verify_part(const struct store *store, struct quota_count *count)
+{
+	const struct counted *counted = &count->counted[count->at];
+	_cleanup_close_ int fd = open_part(store, counted, count->part);
+	struct stamp stamp = { 0 };
+
+	if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR)
+		return fd;
+	if (fd >= 0 && dirs_stamp_fd(fd, &stamp) < 0)
+		stamp = (struct stamp){ 0 };
+	count->changed |= !stamp_equal(&stamp, &counted->stamps[count->part]);
+	return 0;
+}
+
+/* One directory after the other. Returns 0: all are done; -EINPROGRESS, -errno. */
+static int count_some(const struct store *store, struct quota_count *count, struct work *work)
+{
+	while (count->at < count->n) {
+		int r = 0;
+
+		if (work->budget == 0)
+			return -EINPROGRESS;
+		work->budget--;
+		if (count->verifying)
+			r = verify_part(store, count);
+		else if (!count->dir)
+			r = begin_part(store, count);
+		if (r == 0 && count->dir)
+			r = read_part(count, work);
+		if (r < 0 && r != -ENOENT && r != -ENOTDIR)
+			return r;
+		count->part = (count->part + 1) % PARTS_COUNT;
+		count->at += count->part == 0;
+	}
+	return 0;
+}
+
+/* If another program has the lock, it writes what it counted. */
+static int write_count(struct store *store, const struct quota_count *count, struct work *work)
+{
+	_cleanup_buf_ struct buf text = BUF(4 * QUOTA_LINE_BYTES);
+	struct lock lock = LOCK_INIT;
+	struct stamp stamp;
+	int r = lock_take(&lock, store->root_fd, LOCK_NAME, store->settings.hostname, work);
+
+	if (r < 0)
+		return r == -EAGAIN ? 0 : r;
+	r = quota_format(&count->limits, &count->sum, &text);
+	if (r == 0)
+		r = dirs_replace_file(store->root_fd,
+			&(struct replacement){ .name = FILE_NAME,
+				.temporary_name = TEMPORARY_NAME,
+				.text = buf_slice(&text),
+				.sync = store->settings.fsync != FSYNC_NEVER },
+			&stamp);
+	lock_release(&lock, store->root_fd, LOCK_NAME);
+	return r;
+}
+
+static int step_count(struct store *store, struct work *work, struct quota_usage *ret_usage)
+{
+	struct quota_count *count = store->quota_count;
+	int r = count_some(store, count, work);
+
+	if (r == 0 && !count->verifying) {
+		count->verifying = true;
+		count->at = 0;
+		r = count_some(store, count, work);
+	}
+	if (r == -EINPROGRESS)
+		return r;
+	if (r == 0 && !count->changed) {
+		int q = write_count(store, count, work);
+
+		if (q < 0)
+			complain(store, "cannot be written", q);
+	}
+	if (r == 0)
+		*ret_usage = (struct quota_usage){ count->limits, count->sum };
+	else
+		complain(store, "mailboxes cannot be counted", r);
+	quota_done(store);
+	return r;
+}
+
+static struct quota_sum sum_of(const struct quota_sum *a, const struct quota_sum *b)
+{
+	struct quota_sum sum;
+
+	if (__builtin_add_overflow(a->bytes, b->bytes, &sum.bytes))
+		sum.bytes = INT64_MAX;
+	if (__builtin_add_overflow(a->messages, b->messages, &sum.messages))
+		sum.messages = INT64_MAX;
+	return sum;
+}
+
+/* Whether the file answers the question. An answer of "too much" is doubted, unless it was counted just now. */
+static bool is_trusted(const struct known *known, const struct quota_limits *limits,
+	const struct quota_sum *more, uint64_t now_usec)
+{
+	struct quota_sum all = sum_of(&known->text.used, more);
+	int64_t written = known->stamp.mtime_sec;
+
+	if (!known->exists || !known->reliable ||
+		!quota_limits_equal(limits, &known->text.limits))
+		return false;
+	if (!quota_is_over(limits, &all))
+		return true;
+	return known->text.sums == 1 && written >= 0 &&
+	       (uint64_t)written * 1000000 + QUOTA_TRUSTED_USEC > now_usec;
+}
+
+static int find_usage(struct store *store, const struct quota_sum *more, struct work *work,
+	struct quota_usage *ret_usage)
+{
+	struct quota_limits limits = limits_of_settings(store);
+	struct known known;
+	int r;
+
+	if (store->quota_count)
+		return step_count(store, work, ret_usage);
+	r = read_known(store, &known);
+	if (r < 0) {
+		complain(store, "cannot be read", r);
+		return r;
+	}
+	if (!quota_limits_any(&limits))
+		limits = known.text.limits;
+	if (!quota_limits_any(&limits))
+		return -ENODATA;
+	if (is_trusted(&known, &limits, more, work->now_usec)) {
+		*ret_usage = (struct quota_usage){ limits, known.text.used };
+		return 0;
+	}
+	r = begin_count(store, &limits);
+	if (r < 0) {
+		complain(store, "mailboxes cannot be counted", r);
+		quota_done(store);
+		return r;
+	}
+	return step_count(store, work, ret_usage);
+}
+
+int quota_usage(struct store *store, struct work *work, struct quota_usage *ret_usage)
+{
+	return find_usage(store, &(struct quota_sum){ 0 }, work, ret_usage);
+}
+
+int quota_check(struct store *store, struct slice mailbox_name, const struct quota_sum *more,
+	struct work *work)
+{
+	struct quota_usage usage;
+
+	if (!quota_counts_mailbox(store, mailbox_name))
+		return 0;
+
+	int r = find_usage(store, more, work, &usage);
+
+	if (r == -EINPROGRESS)
+		return r;
+	if (r < 0)
+		return 0;
+	usage.used = sum_of(&usage.used, more);
+	return quota_is_over(&usage.limits, &usage.used) ? -EDQUOT : 0;
+}
+
+/* One write: other programs append at the same time. A file to be counted anew need not grow. */
+void quota_note(struct store *store, const struct quota_sum *change)
+{
+	_cleanup_buf_ struct buf line = BUF(QUOTA_LINE_BYTES);
+	struct stat st;
+
+	if (change->bytes == 0 && change->messages == 0)
+		return;
+
+	_cleanup_close_ int fd = open_file(store, O_WRONLY | O_APPEND, &st);
+	int r = fd == -ENOENT ? 0 : fd;
+
+	if (fd >= 0 && st.st_size <= QUOTA_FILE_MAX_BYTES) {
+		r = quota_format_sum(change, &line);
+		if (r == 0)
+			r = dirs_write(fd, buf_slice(&line));
+	}
+	if (r < 0)
+		complain(store, "cannot be written", r);
+}
+
+void quota_forget(struct store *store)
+{
+	quota_note(store, &FORGET);
+}
