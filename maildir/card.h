@@ -3,6 +3,7 @@
 
 #include "maildir/card_format.h"
 #include "maildir/mailbox.h"
+#include "maildir/objectid.h"
 
 /*
  * A card is a cache: without an index the last few are kept in memory, and others are made again.
@@ -52,7 +53,6 @@ _must_check_ int mailbox_preview_known(
  * Both write a NUL-terminated string. The mailbox's own id, MAILBOXID, is mailbox_guid();
  * SAVEDATE (RFC 8514) is mailbox_savedate().
  */
-enum { OBJECTID_BYTES = 34 };
 _must_check_ int mailbox_emailid(
 	struct mailbox *mailbox, uint32_t msg_uid, char ret_id[OBJECTID_BYTES]);
 _must_check_ int mailbox_threadid(struct mailbox *mailbox, uint32_t msg_uid,

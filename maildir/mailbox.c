@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/must.h"
+#include "maildir/card_cache.h"
 #include "maildir/keyword_files.h"
 #include "maildir/pop3_uidl.h"
 #include "maildir/store_state.h"
@@ -97,8 +98,11 @@ void mailbox_note_change(struct mailbox *mailbox, size_t number, uint64_t now_us
 
 void mailbox_note_vanished(struct mailbox *mailbox, size_t number)
 {
+	uint32_t msg_uid = mailbox->list.messages[number].msg_uid;
+
 	if (number < mailbox->list.n_shown)
-		vanished_add(&mailbox->vanished, mailbox->list.messages[number].msg_uid);
+		vanished_add(&mailbox->vanished, msg_uid);
+	card_cache_forget(mailbox, msg_uid);
 }
 
 void mailbox_note_vanished_done(struct mailbox *mailbox, uint64_t modseq)

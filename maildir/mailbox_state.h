@@ -77,6 +77,8 @@ struct mailbox {
 	unsigned lock_count;
 	bool leftovers_removed; /* tmp/ was looked through, since the mailbox was opened */
 	struct size_count counts[SIZE_COUNTS];
+	struct card_cache *card_cache;     /* card_cache.h; NULL: nothing was kept yet */
+	struct card_makings *card_makings; /* card.h; NULL: none was made yet */
 	uint32_t
 		vanished_uid; /* a message whose file was not where it should be: looked for by a sync */
 	unsigned vanished_tries;
@@ -149,6 +151,9 @@ void mailbox_cur_end(struct mailbox *mailbox, bool was_known);
 
 bool mailbox_fsync_always(const struct mailbox *mailbox);
 bool mailbox_fsync_never(const struct mailbox *mailbox);
+
+/* Forget cards that are being made. */
+void card_makings_free(struct card_makings *makings);
 
 /* Forget sizes that are being counted. */
 void mailbox_drop_counts(struct mailbox *mailbox);

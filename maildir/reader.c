@@ -13,6 +13,7 @@ enum { READER_BYTES = 64 * 1024, READER_UNIT_BYTES = 16 * 1024 };
 struct reader {
 	int fd;
 	uint64_t file_size; /* when it was opened; what grows behind is not looked at */
+	int64_t internaldate;
 	struct mime_parser *parser;
 	uint64_t parsed_to;
 	const struct mime_part *root;
@@ -33,6 +34,7 @@ int reader_open(struct mailbox *mailbox, uint32_t msg_uid, struct reader **ret_r
 	must(reader != NULL);
 	reader->fd = take_fd(&fd);
 	reader->file_size = (uint64_t)st.st_size;
+	reader->internaldate = (int64_t)st.st_mtim.tv_sec;
 	*ret_reader = reader;
 	return 0;
 }
@@ -48,6 +50,11 @@ void reader_close(struct reader *reader)
 uint64_t reader_file_size(const struct reader *reader)
 {
 	return reader->file_size;
+}
+
+int64_t reader_internaldate(const struct reader *reader)
+{
+	return reader->internaldate;
 }
 
 /* Returns how many bytes were read, at least one; -ESTALE: there are none any more; -errno. */

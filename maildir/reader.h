@@ -18,6 +18,9 @@ void reader_close(struct reader *reader);
 
 uint64_t reader_file_size(const struct reader *reader);
 
+/* The file's mtime when it was opened: INTERNALDATE, seconds since 1970. */
+int64_t reader_internaldate(const struct reader *reader);
+
 /*
  * Parse the message, once; the tree is the reader's and lives as long as it.
  * Returns 0; -EINPROGRESS: call again with a fresh budget; -errno.

@@ -1,4 +1,5 @@
 #include "base/must.h"
+#include "maildir/card_cache.h"
 #include "maildir/name.h"
 #include "maildir/pop3_uidl.h"
 #include "maildir/quota_file.h"
@@ -117,6 +118,8 @@ static void free_mailbox(struct mailbox *mailbox)
 	int *fds[] = { &mailbox->dir_fd, &mailbox->cur_fd, &mailbox->new_fd, &mailbox->uidlist.fd };
 
 	mailbox_drop_counts(mailbox);
+	card_makings_free(mailbox->card_makings);
+	card_cache_free(mailbox->card_cache);
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		if (*fds[i] >= 0)
 			close(*fds[i]);

@@ -13,7 +13,7 @@
  * Input is UTF-8 (after text_decoder_feed()), in pieces of any size, also cut inside a character; output is UTF-8 if
  * the input is.
  */
-enum { HTML_TEXT_HELD_BYTES = 64, HTML_TEXT_NAME_BYTES = 15 };
+enum { HTML_TEXT_HELD_BYTES = 32, HTML_TEXT_NAME_BYTES = 15 };
 
 enum html_text_state {
 	HTML_TEXT_PLAIN,
@@ -33,11 +33,11 @@ struct html_text {
 
 	enum html_text_state state;
 	bool closing;      /* of a tag */
-	char quote;
+	char quote;        /* that ends the value; '=': one may begin */
 	uint8_t dashes;    /* of a comment's end */
 	uint8_t name_n, held_n;
 	char name[HTML_TEXT_NAME_BYTES]; /* lower case; longer ones are cut */
-	char held[HTML_TEXT_HELD_BYTES]; /* an entity under way */
+	char held[HTML_TEXT_NAME_BYTES]; /* an entity under way, without its & */
 	uint8_t hidden;    /* which element's content is left out: 1 + row of the table; 0: none */
 	uint32_t quoted;   /* blockquotes open */
 };

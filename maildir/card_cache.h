@@ -1,0 +1,24 @@
+/* card_cache.h - where records about messages lie: in the index, and without one the last few in memory. */
+#pragma once
+
+#include "maildir/mailbox.h"
+
+/* What a record tells of a message. Written into the index: values stay. */
+enum card_kind { CARD_KIND_CARD, CARD_KIND_PREVIEW };
+
+struct card_cache;
+void card_cache_free(struct card_cache *cache);
+
+/*
+ * Find the record of a message. Returns 0 or -ENOENT.
+ * Valid until the next call into the mailbox, or store_rest().
+ */
+_must_check_ int card_cache_get(
+	struct mailbox *mailbox, enum card_kind kind, uint32_t msg_uid, struct slice *ret_record);
+
+/* Keep a record, instead of one that may be there. */
+void card_cache_put(
+	struct mailbox *mailbox, enum card_kind kind, uint32_t msg_uid, struct slice record);
+
+/* A message has left the mailbox: forget all records of it. */
+void card_cache_forget(struct mailbox *mailbox, uint32_t msg_uid);
