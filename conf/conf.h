@@ -81,7 +81,14 @@ struct conf {
 		const char *user;  /* "": the system user; else a name, or UID:GID: virtual users */
 		char hierarchy_separator;
 		enum conf_fsync fsync;
+		uint64_t quota_storage_bytes;  /* 0: no limit */
+		unsigned quota_messages;       /* 0: no limit */
+		struct conf_list quota_ignore; /* mailboxes that are not counted */
 	} mail;
+
+	struct {
+		const char *admin; /* "" or a URI: METADATA /shared/admin */
+	} imap;
 
 	struct {
 		const char *uidl_format; /* %08Xu%08Xv: letters as in pop3_uidl.h */

@@ -34,7 +34,8 @@ static const struct conf_choice levels[] = {
 	{ NULL, 0 },
 };
 
-const char *const conf_sections[] = { "listen", "tls", "auth", "mail", "pop3", "front", "session",
+const char *const conf_sections[] = { "listen", "tls", "auth", "mail", "imap", "pop3",
+	"front", "session",
 	"log", "control" };
 const size_t conf_n_sections = sizeof conf_sections / sizeof *conf_sections;
 
@@ -107,6 +108,17 @@ const struct conf_key conf_keys[] = {
 	{ "mail", "fsync", CONF_CHOICE, AT(mail.fsync), "optimized", .choices = fsyncs,
 		.doc = "what is written through to disk before it is acknowledged: optimized, "
 		       "always, never" },
+
+	{ "mail", "quota-storage", CONF_SIZE, AT(mail.quota_storage_bytes), "0",
+		.doc = "bytes that a user's messages may take; 0: no limit but a user's own, in the "
+		       "first line of maildirsize" },
+	{ "mail", "quota-messages", CONF_NUMBER, AT(mail.quota_messages), "0", 0, UINT32_MAX,
+		.doc = "messages that a user may have; 0 as for quota-storage" },
+	{ "mail", "quota-ignore", CONF_LIST, AT(mail.quota_ignore), .min = 1,
+		.doc = "mailboxes that are in no quota, for example Trash" },
+
+	{ "imap", "admin", CONF_STRING, AT(imap.admin), "", .wrong = conf_wrong_uri,
+		.doc = "URI of whom users may ask, for example mailto:postmaster@example.org" },
 
 	{ "pop3", "uidl-format", CONF_STRING, AT(pop3.uidl_format), "%08Xu%08Xv", .min = 1,
 		.wrong = conf_wrong_uidl_format,

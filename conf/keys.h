@@ -9,6 +9,7 @@ enum conf_type {
 	CONF_ADDRESSES, /* struct conf_listen */
 	CONF_NUMBER,    /* unsigned */
 	CONF_DURATION,  /* uint64_t microseconds */
+	CONF_SIZE,      /* uint64_t bytes */
 	CONF_BOOL,      /* bool */
 	CONF_CHOICE,    /* unsigned or an enum: one of the choices' values */
 	CONF_CHAR,      /* char: one of the choices' values */

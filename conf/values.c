@@ -159,6 +159,43 @@ bool conf_duration_parse(struct slice s, uint64_t *ret_usec)
 	return true;
 }
 
+/* The rest of *s as a unit: how many bits it is more than a byte. */
+static bool parse_size_unit(struct slice s, unsigned *ret_shift)
+{
+	static const char letters[] = "kmgt";
+	const char *unit = s.n > 0 ? strchr(letters, ascii_lower(s.p[0])) : NULL;
+
+	*ret_shift = 0;
+	if (s.n == 0 || slice_equal_nocase(s, SLICE("B")))
+		return true;
+	if (!unit || *unit == '\0')
+		return false;
+	*ret_shift = 10 * (unsigned)(unit - letters + 1);
+	s = slice_tail(s, 1);
+	return s.n == 0 || slice_equal_nocase(s, SLICE("B")) || slice_equal_nocase(s, SLICE("iB"));
+}
+
+bool conf_size_parse(struct slice s, uint64_t *ret_bytes)
+{
+	uint64_t millionths;
+	unsigned shift;
+
+	s = slice_trim(s);
+	if (slice_number(s, INT64_MAX, ret_bytes))
+		return true;
+	if (!take_millionths(&s, &millionths) || !parse_size_unit(slice_trim(s), &shift) ||
+		millionths / 1000000 > (uint64_t)INT64_MAX >> shift)
+		return false;
+
+	/* what is below a unit is less than 2^20 of 2^40: no overflow */
+	uint64_t bytes = (millionths / 1000000 << shift) + (millionths % 1000000 << shift) / 1000000;
+
+	if (bytes > INT64_MAX)
+		return false;
+	*ret_bytes = bytes;
+	return true;
+}
+
 void conf_duration_format(uint64_t usec, char *ret_text, size_t text_bytes)
 {
 	static const struct {
@@ -280,6 +317,13 @@ static int store_duration(
 	return 0;
 }
 
+static int store_size(struct slice value, uint64_t *at, char *ret_wrong)
+{
+	if (conf_size_parse(value, at))
+		return 0;
+	return wrong(ret_wrong, "`%.*s' is not a size; write for example 500M or 2.5G", SHOWN(value));
+}
+
 static int store_bool(struct slice value, bool *at, char *ret_wrong)
 {
 	if (slice_equal(value, SLICE("yes")))
@@ -354,6 +398,8 @@ int conf_value_store(const struct conf_key *key, struct slice value, struct aren
 		return store_number(key, value, at, ret_wrong);
 	case CONF_DURATION:
 		return store_duration(key, value, at, ret_wrong);
+	case CONF_SIZE:
+		return store_size(value, at, ret_wrong);
 	case CONF_BOOL:
 		return store_bool(value, at, ret_wrong);
 	case CONF_CHOICE:

@@ -20,5 +20,11 @@ _must_check_ int conf_value_store(
  */
 bool conf_duration_parse(struct slice s, uint64_t *ret_usec);
 
+/*
+ * Read "500M", "1.5 G", "2 GiB": a number with up to 6 decimals, and a unit (K M G T, powers of 1024, any of them with B or iB
+ * behind); a number alone is in bytes. Returns false if it is something else or above 63 bits.
+ */
+bool conf_size_parse(struct slice s, uint64_t *ret_bytes);
+
 /* Write a duration as the man page does: "31 min", "2 s"; what is no whole number of a larger unit in a smaller one. */
 void conf_duration_format(uint64_t usec, char *ret_text, size_t text_bytes);

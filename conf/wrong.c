@@ -166,3 +166,21 @@ const char *conf_wrong_tls_name(struct slice name)
 			       "[tls *.example.org]";
 	return NULL;
 }
+
+const char *conf_wrong_uri(struct slice value)
+{
+	static const char remedy[] = "is no URI; write for example mailto:postmaster@example.org";
+	ssize_t colon = slice_find(value, ':');
+
+	if (colon < 1 || (size_t)colon + 1 == value.n || !ascii_is_alpha(value.p[0]))
+		return remedy;
+	for (size_t i = 0; i < value.n; i++) {
+		char c = value.p[i];
+		bool scheme = ascii_is_alpha(c) || ascii_is_digit(c) || c == '+' || c == '-' || c == '.';
+
+		if (c <= 0x20 || c >= 0x7f || strchr("<>\"{}|\\^`", c) ||
+			(i < (size_t)colon && !scheme))
+			return remedy;
+	}
+	return NULL;
+}

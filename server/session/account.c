@@ -161,6 +161,10 @@ struct store *account_open_store(const struct account *account,
 			.fsync = fsync_mode_of(settings->conf->mail.fsync),
 			.hostname = settings->hostname,
 			.uidl_format = settings->conf->pop3.uidl_format,
+			.quota_bytes = settings->conf->mail.quota_storage_bytes,
+			.quota_messages = settings->conf->mail.quota_messages,
+			.quota_ignore = settings->conf->mail.quota_ignore.values,
+			.quota_ignore_n = settings->conf->mail.quota_ignore.n,
 		},
 		log, &store);
 

@@ -174,6 +174,10 @@ static const struct {
 	{ TLS "[auth]\nfailure-delay = soon\n", 5,
 		"failure-delay: `soon' is not a duration; write for example 30s, 2 min or 12h" },
 	{ TLS "[auth]\nfailure-delay = 2 h\n", 5, "failure-delay: `2 h' is outside 0 s to 1 min" },
+	{ TLS "[mail]\nquota-storage = much\n", 5,
+		"quota-storage: `much' is not a size; write for example 500M or 2.5G" },
+	{ TLS "[imap]\nadmin = postmaster@example.org\n", 5,
+		"is no URI; write for example mailto:postmaster@example.org" },
 	{ TLS "[front]\nimap-idle-timeout = 5 min\n", 5, "is outside 30 min to 7 d" },
 	{ TLS "[mail]\npath = /var/mail/all\n", 5,
 		"is the same for all users; put %u, %n or ~ into it" },
@@ -355,6 +359,44 @@ static void test_durations(void)
 	}
 }
 
+static void test_sizes(void)
+{
+	static const struct {
+		const char *text;
+		int64_t bytes; /* -1: wrong */
+	} rows[] = {
+		{ "0", 0 },
+		{ "1024", 1024 },
+		{ "12B", 12 },
+		{ "9223372036854775807", INT64_MAX },
+		{ "9223372036854775808", -1 },
+		{ "500M", 500 << 20 },
+		{ "1.5 G", (int64_t)3 << 29 },
+		{ "2 GiB", (int64_t)1 << 31 },
+		{ "1kb", 1024 },
+		{ "0.25K", 256 },
+		{ "2T", (int64_t)1 << 41 },
+		{ "8388607T", (int64_t)8388607 << 40 },
+		{ "8388608T", -1 },
+		{ "", -1 },
+		{ "G", -1 },
+		{ "-1", -1 },
+		{ "1 X", -1 },
+		{ "1 GG", -1 },
+		{ "1 1G", -1 },
+		{ "99999999999999999999", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t bytes = 0;
+		bool good = conf_size_parse(slice_str(rows[i].text), &bytes);
+
+		CHECK(good == (rows[i].bytes >= 0), "row %zu", i);
+		CHECK(!good || bytes == (uint64_t)rows[i].bytes, "row %zu: %llu", i,
+			(unsigned long long)bytes);
+	}
+}
+
 static void test_uidl_formats(void)
 {
 	static const struct {
@@ -515,6 +557,7 @@ static bool same_value(const struct conf_key *key, const struct conf *a, const s
 	case CONF_CHOICE:
 		return *(const unsigned *)x == *(const unsigned *)y;
 	case CONF_DURATION:
+	case CONF_SIZE:
 		return *(const uint64_t *)x == *(const uint64_t *)y;
 	case CONF_BOOL:
 		return *(const bool *)x == *(const bool *)y;
@@ -564,6 +607,7 @@ static const struct unit_test tests[] = {
 	{ "as many names as fit", test_many_tls },
 	{ "quotes", test_quotes },
 	{ "durations", test_durations },
+	{ "sizes", test_sizes },
 	{ "uidl-format", test_uidl_formats },
 	{ "edit distance", test_nearest },
 	{ "the table of keys", test_key_table },
