@@ -30,6 +30,7 @@ struct view {
 	uint64_t members_count; /* the mailbox's, as of the last sync */
 	uint64_t position;      /* in its changes */
 	uint64_t modseq;        /* its highestmodseq */
+	uint64_t whole_modseq;  /* its highestmodseq when no expunge was held back last */
 	uint32_t recent;        /* how many */
 	struct recent_range *ranges;
 	size_t n_ranges;
@@ -90,7 +91,7 @@ int view_open(struct mailbox *mailbox, bool read_write, struct view **ret_view)
 	view->uids = uid_array_ref(mailbox_uid_array(mailbox));
 	view->members_count = mailbox->members_count;
 	view->position = changes_end(&mailbox->changes);
-	view->modseq = mailbox->highestmodseq;
+	view->modseq = view->whole_modseq = mailbox->highestmodseq;
 	take_recent(view, mailbox->uidnext);
 	count_recent(view);
 	*ret_view = view;
@@ -122,6 +123,11 @@ uint32_t view_exists(const struct view *view)
 uint32_t view_recent(const struct view *view)
 {
 	return view->recent;
+}
+
+uint64_t view_modseq(const struct view *view)
+{
+	return view->whole_modseq;
 }
 
 bool view_is_recent(const struct view *view, uint32_t msg_uid)
@@ -314,6 +320,8 @@ void view_sync(struct view *view, bool may_expunge, struct view_changes *ret_cha
 		(may_expunge && view->holds_expunged))
 		sync_members(view, may_expunge, &changes);
 	sync_flags(view, last_known);
+	if (!view->holds_expunged)
+		view->whole_modseq = view->modseq;
 	changes.expunged_seqnums = view->expunged_seqnums.p;
 	changes.expunged_uids = view->expunged_uids.p;
 	changes.n_expunged = view->expunged_seqnums.n;

@@ -32,6 +32,12 @@ uint32_t view_seqnum_at_most(const struct view *view, uint32_t msg_uid);
 /* The message of a sequence number as it is now; NULL: expunged meanwhile, but not yet told to this client. */
 const struct message *view_message(const struct view *view, uint32_t seqnum);
 
+/*
+ * The client was given every change up to this modseq by view_sync(), expunges too: what it may take for its last known
+ * one. Lower than the mailbox's while expunges are held back. RFC 7162 section 3.2, 6.
+ */
+uint64_t view_modseq(const struct view *view);
+
 /* Changes to tell, in the order to tell them. Arrays are the view's, valid until the next view_sync() or view_close(). */
 struct view_changes {
 	const uint32_t *expunged_seqnums; /* descending, numbered as they were in the view before: send as they stand */

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { PASSED_PER_UNIT = 64 }; /* messages that CHANGEDSINCE passes over for a unit of work */
+
 struct fetch_progress {
 	struct seq_ranges seqnums;
 	size_t range;
@@ -32,6 +34,8 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 	bool by_uid = imap->command.type->flags & COMMAND_BY_UID;
 	struct seq_ranges seqnums;
 
+	if (a->changed_only || (fetch_needs(a) & NEED_MODSEQ))
+		connection_enable_condstore(imap);
 	if (imap_seqnums(imap, a->set, by_uid, &seqnums) != PARSE_OK) {
 		(void)imap_bad(imap, "No such sequence number");
 		return NULL;
@@ -45,8 +49,8 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 	return p;
 }
 
-/* Move on to the next message of the set. Returns false behind the last. */
-static bool next_message(struct imap *imap, struct fetch_progress *p)
+/* Step to the next sequence number of the set. Returns false behind the last. */
+static bool next_seqnum(struct fetch_progress *p)
 {
 	if (p->range < p->seqnums.n && p->seqnum == p->seqnums.ranges[p->range].last) {
 		p->range++;
@@ -55,16 +59,40 @@ static bool next_message(struct imap *imap, struct fetch_progress *p)
 	if (p->range == p->seqnums.n)
 		return false;
 	p->seqnum = p->seqnum > 0 ? p->seqnum + 1 : p->seqnums.ranges[p->range].first;
+	return true;
+}
 
+/* CHANGEDSINCE. One that is expunged is not of those that changed: VANISHED tells it, or EXPUNGE. */
+static bool is_wanted(const struct imap *imap, uint32_t seqnum)
+{
+	const struct fetch_arguments *a = &imap->command.arguments.fetch;
+	const struct message *message;
+
+	if (!a->changed_only)
+		return true;
+	message = view_message(imap->view, seqnum);
+	return message && message->modseq > a->changedsince;
+}
+
+/* Move on to the next message of the set. Returns RUN_STEP; RUN_DONE, and p->write.seqnum stays 0 behind the last. */
+static enum run next_message(struct imap *imap, struct fetch_progress *p)
+{
 	struct buf text = p->write.text;
+	unsigned passed = 0;
 
+	do {
+		if (passed++ % PASSED_PER_UNIT == 0 && !imap_spend(imap))
+			return RUN_STEP;
+		if (!next_seqnum(p))
+			return RUN_DONE;
+	} while (!is_wanted(imap, p->seqnum));
 	p->write = (struct fetch_write){
 		.seqnum = p->seqnum,
 		.msg_uid = view_uid(imap->view, p->seqnum),
 		.text = text,
 	};
 	p->seen_done = 0;
-	return true;
+	return RUN_DONE;
 }
 
 static int find_out(struct imap *imap, struct fetch_progress *p)
@@ -166,9 +194,9 @@ enum run cmd_fetch(struct imap *imap)
 		if (!p->prepared) {
 			if (imap_output_full(imap))
 				return RUN_OUTPUT;
-			if (p->write.seqnum == 0 && !imap_spend(imap))
+			if (p->write.seqnum == 0 && next_message(imap, p) != RUN_DONE)
 				return RUN_STEP;
-			if (p->write.seqnum == 0 && !next_message(imap, p))
+			if (p->write.seqnum == 0)
 				return finish_fetch(imap, p);
 			run = prepare(imap, p, &skip);
 			p->prepared = run == RUN_DONE && !skip;

@@ -60,9 +60,8 @@ static void tell_mailbox(struct imap *imap)
 	else
 		write_raw(w, SLICE("()"));
 	write_raw(w, SLICE("] These stay\r\n"));
-	write_format(w, "* %u EXISTS\r\n* %u RECENT\r\n", view_exists(imap->view),
-		view_recent(imap->view));
-	if (unseen > 0)
+	updates_write_exists(imap);
+	if (unseen > 0 && !(imap->enabled & ENABLED_REV2))
 		write_format(w, "* OK [UNSEEN %u] First unseen message\r\n", unseen);
 	write_format(w, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] Next UID\r\n",
 		mailbox_uidvalidity(imap->mailbox), mailbox_uidnext(imap->mailbox));

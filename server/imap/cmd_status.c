@@ -3,8 +3,13 @@
 #include "server/imap/connection.h"
 #include "server/imap/write_mailbox.h"
 
+#include <errno.h>
+
 struct status_progress {
 	struct mailbox *mailbox;
+	bool synced;
+	uint32_t sized_uid; /* SIZE: up to this UID sizes are in octets */
+	uint64_t octets;
 };
 
 void end_status(struct imap *imap)
@@ -15,15 +20,58 @@ void end_status(struct imap *imap)
 		mailbox_close(p->mailbox);
 }
 
-static uint32_t count_unseen(const struct mailbox *mailbox)
+static uint32_t count(const struct mailbox *mailbox, uint32_t flag, uint32_t wanted)
 {
 	const struct message *messages;
 	size_t n = mailbox_messages(mailbox, &messages);
-	uint32_t unseen = 0;
+	uint32_t found = 0;
 
 	for (size_t i = 0; i < n; i++)
-		unseen += !(messages[i].flags & FLAG_SEEN);
-	return unseen;
+		found += (messages[i].flags & flag) == wanted;
+	return found;
+}
+
+/* The first message with a UID above; NULL: none. */
+static const struct message *message_above(const struct mailbox *mailbox, uint32_t msg_uid)
+{
+	const struct message *messages;
+	size_t low = 0, high = mailbox_messages(mailbox, &messages), n = high;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (messages[middle].msg_uid <= msg_uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n ? &messages[low] : NULL;
+}
+
+/*
+ * Go on adding up sizes (RFC 8438). A message that is gone meanwhile, or cannot be read, counts for nothing: others are asked
+ * for, too.
+ */
+static enum run add_sizes(struct imap *imap, struct status_progress *p)
+{
+	const struct message *message;
+
+	while ((message = message_above(p->mailbox, p->sized_uid))) {
+		uint32_t msg_uid = message->msg_uid;
+		uint64_t octets = 0;
+
+		if (!imap_spend(imap))
+			return RUN_STEP;
+
+		int r = mailbox_rfc822_size(p->mailbox, msg_uid, &imap->work, &octets);
+
+		if (r == -EINPROGRESS)
+			return RUN_STEP;
+		if (r == 0)
+			p->octets += octets;
+		p->sized_uid = msg_uid;
+	}
+	return RUN_DONE;
 }
 
 /* What is \Recent to this client where it has the mailbox selected; else what would be, did it select it now. */
@@ -45,23 +93,32 @@ static int count_recent(struct imap *imap, struct mailbox *mailbox, uint32_t *re
 	return 0;
 }
 
+/*
+ * Of the mailbox that is selected, what this client was told: its news come later with the mailbox itself. RFC 7162 section
+ * 7: never 0, which means that there are no modification sequences.
+ */
+static uint64_t highestmodseq(const struct imap *imap, const struct mailbox *mailbox)
+{
+	uint64_t modseq = imap->mailbox == mailbox ? view_modseq(imap->view)
+						   : mailbox_highestmodseq(mailbox);
+
+	return modseq > 0 ? modseq : 1;
+}
+
 static void write_item(struct writer *w, bool *first, const char *name, uint64_t value)
 {
 	write_format(w, "%s%s %llu", *first ? "" : " ", name, (unsigned long long)value);
 	*first = false;
 }
 
-static enum run tell_status(struct imap *imap, struct mailbox *mailbox)
+static void tell_status(struct imap *imap, const struct status_progress *p, uint32_t recent)
 {
+	struct mailbox *mailbox = p->mailbox;
 	const struct status_arguments *a = &imap->command.arguments.status;
 	const struct message *messages;
 	struct writer *w = &imap->out;
-	uint32_t recent = 0;
 	bool first = true;
-	int r = a->items & STATUS_RECENT ? count_recent(imap, mailbox, &recent) : 0;
 
-	if (r < 0)
-		return imap_failed(imap, r);
 	write_raw(w, SLICE("* STATUS "));
 	write_mailbox(w, mailbox_name(mailbox));
 	write_raw(w, SLICE(" ("));
@@ -74,8 +131,25 @@ static enum run tell_status(struct imap *imap, struct mailbox *mailbox)
 	if (a->items & STATUS_UIDVALIDITY)
 		write_item(w, &first, "UIDVALIDITY", mailbox_uidvalidity(mailbox));
 	if (a->items & STATUS_UNSEEN)
-		write_item(w, &first, "UNSEEN", count_unseen(mailbox));
+		write_item(w, &first, "UNSEEN", count(mailbox, FLAG_SEEN, 0));
+	if (a->items & STATUS_DELETED)
+		write_item(w, &first, "DELETED", count(mailbox, FLAG_DELETED, FLAG_DELETED));
+	if (a->items & STATUS_SIZE)
+		write_item(w, &first, "SIZE", p->octets);
+	if (a->items & STATUS_HIGHESTMODSEQ)
+		write_item(w, &first, "HIGHESTMODSEQ", highestmodseq(imap, mailbox));
 	write_raw(w, SLICE(")\r\n"));
+}
+
+static enum run finish_status(struct imap *imap, const struct status_progress *p)
+{
+	const struct status_arguments *a = &imap->command.arguments.status;
+	uint32_t recent = 0;
+	int r = a->items & STATUS_RECENT ? count_recent(imap, p->mailbox, &recent) : 0;
+
+	if (r < 0)
+		return imap_failed(imap, r);
+	tell_status(imap, p, recent);
 	return imap_ok(imap, NULL, NULL);
 }
 
@@ -85,17 +159,24 @@ enum run cmd_status(struct imap *imap)
 	int r;
 
 	if (!p) {
+		if (imap->command.arguments.status.items & STATUS_HIGHESTMODSEQ)
+			connection_enable_condstore(imap);
 		p = imap->command.progress = arena_alloc(&imap->arena, sizeof *p);
 		r = mailbox_open(
 			imap->settings.store, imap->command.arguments.status.name, &p->mailbox);
 		if (r < 0)
 			return imap_failed(imap, r);
 	}
-	r = mailbox_sync(p->mailbox, &imap->work);
+	r = p->synced ? 0 : mailbox_sync(p->mailbox, &imap->work);
 
-	enum run wait = imap_wait(imap, &r);
+	enum run run = imap_wait(imap, &r);
 
-	if (wait != RUN_DONE)
-		return wait;
-	return r < 0 ? imap_failed(imap, r) : tell_status(imap, p->mailbox);
+	if (run != RUN_DONE)
+		return run;
+	if (r < 0)
+		return imap_failed(imap, r);
+	p->synced = true;
+	if (imap->command.arguments.status.items & STATUS_SIZE)
+		run = add_sizes(imap, p);
+	return run == RUN_DONE ? finish_status(imap, p) : run;
 }

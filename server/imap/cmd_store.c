@@ -13,6 +13,7 @@ struct store_progress {
 	size_t keyword;       /* the next one to find */
 	const uint32_t *uids; /* of messages that are still there */
 	size_t n, done, told;
+	bool *modified; /* of each: UNCHANGEDSINCE forbade it */
 };
 
 static struct store_progress *begin_store(struct imap *imap)
@@ -20,6 +21,8 @@ static struct store_progress *begin_store(struct imap *imap)
 	const struct store_arguments *a = &imap->command.arguments.store;
 	struct seq_ranges seqnums;
 
+	if (a->conditional)
+		connection_enable_condstore(imap);
 	if (imap_seqnums(imap, a->set, imap->command.type->flags & COMMAND_BY_UID, &seqnums) !=
 		PARSE_OK) {
 		(void)imap_bad(imap, "No such sequence number");
@@ -32,7 +35,7 @@ static struct store_progress *begin_store(struct imap *imap)
 		.seqnums = seqnums,
 		.change = { .operation = a->operation,
 			.flags = a->flags,
-			.unchangedsince = UINT64_MAX },
+			.unchangedsince = a->unchangedsince },
 	};
 	imap->command.progress = p;
 	updates_begin(imap, false); /* sequence numbers of the set must keep their meaning */
@@ -60,35 +63,67 @@ static int find_keywords(struct imap *imap, struct store_progress *p)
 static int change_flags(struct imap *imap, struct store_progress *p)
 {
 	return mailbox_store_flags(
-		imap->mailbox, p->uids, p->n, &p->done, &p->change, NULL, &imap->work);
+		imap->mailbox, p->uids, p->n, &p->done, &p->change, p->modified,
+		&imap->work);
 }
 
-/* The new flags of every message of the set, or (.SILENT) nothing but the note that the client knows them. */
+/*
+ * The new flags of every message of the set, or (.SILENT) nothing but the note that the client knows them, and MODSEQ to
+ * one that keeps it. What was not changed is told whole: the client is behind, or there would have been no reason
+ * (RFC 7162 section 3.1.3).
+ */
 static enum run tell_flags(struct imap *imap, struct store_progress *p, size_t n)
 {
 	for (; p->told < n; p->told++) {
 		uint32_t msg_uid = p->uids[p->told];
 
-		if (imap->command.arguments.store.silent) {
+		bool silent = imap->command.arguments.store.silent && !p->modified[p->told];
+
+		if (silent && !connection_tells_modseq(imap)) {
 			view_flags_told(imap->view, msg_uid);
 			continue;
 		}
 		if (imap_output_full(imap))
 			return RUN_OUTPUT;
-		updates_write_flags(imap, view_seqnum(imap->view, msg_uid));
+		if (silent)
+			updates_write_modseq(imap, view_seqnum(imap->view, msg_uid));
+		else
+			updates_write_flags(imap, view_seqnum(imap->view, msg_uid));
 	}
 	return RUN_DONE;
+}
+
+/* "MODIFIED set"; NULL: everything was changed. RFC 7162 section 3.1.3. */
+static const char *modified_code(struct imap *imap, const struct store_progress *p)
+{
+	_cleanup_buf_ struct buf text = BUF(LIMIT_OUTPUT_BYTES / 2);
+	bool by_uid = imap->command.type->flags & COMMAND_BY_UID;
+	struct writer w = { .out = &text };
+	struct seq_ranges set = { 0 };
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->modified[i])
+			seq_ranges_add(&set, &imap->arena,
+				by_uid ? p->uids[i] : view_seqnum(imap->view, p->uids[i]));
+	if (set.n == 0)
+		return NULL;
+	write_text(&w, "MODIFIED ");
+	write_ranges(&w, &set);
+	return arena_str(&imap->arena, w.failed ? SLICE("MODIFIED 1:*") : buf_slice(&text));
 }
 
 static enum run finish_store(struct imap *imap, const struct store_progress *p)
 {
 	bool by_uid = imap->command.type->flags & COMMAND_BY_UID;
+	const char *modified = modified_code(imap, p);
 	size_t left = 0;
 
 	for (size_t i = 0; i < p->n; i++)
 		left += mailbox_message(imap->mailbox, p->uids[i]) != NULL;
 	if (left == seq_ranges_count(&p->seqnums) || by_uid)
-		return imap_ok(imap, NULL, NULL);
+		return imap_ok(imap, modified, modified ? "Some were changed meanwhile" : NULL);
+	if (modified)
+		return imap_no(imap, modified, "Some were changed, some expunged meanwhile");
 	if (imap->command.arguments.store.silent)
 		return imap_ok(imap, "EXPUNGEISSUED", "Some of the messages were expunged");
 	return imap_no(imap, "EXPUNGEISSUED", "Some of the messages were expunged");
@@ -113,6 +148,7 @@ static enum run run_stage(struct imap *imap, struct store_progress *p, int *r)
 		if (run != RUN_DONE)
 			return run;
 		p->uids = imap_uids(imap, &p->seqnums, &p->n);
+		p->modified = arena_array(&imap->arena, p->n + 1, sizeof *p->modified);
 		p->stage = STORE_FIND_KEYWORDS;
 		return RUN_DONE;
 	case STORE_FIND_KEYWORDS:

@@ -159,12 +159,20 @@ void connection_enable(struct imap *imap, unsigned enabled)
 	imap->enabled |= enabled;
 }
 
+/* What it may take for its last known modseq. RFC 7162 section 7: at least 1. */
+static uint64_t known_modseq(const struct imap *imap)
+{
+	uint64_t modseq = view_modseq(imap->view);
+
+	return modseq > 0 ? modseq : 1;
+}
+
 void connection_tell_enabled(struct imap *imap, unsigned before)
 {
 	if (!(imap->enabled & ~before & ENABLED_CONDSTORE) || imap->state != IMAP_SELECTED)
 		return;
 	write_format(&imap->out, "* OK [HIGHESTMODSEQ %llu] Modification sequences are told now\r\n",
-		(unsigned long long)mailbox_highestmodseq(imap->mailbox));
+		(unsigned long long)known_modseq(imap));
 }
 
 void connection_enable_condstore(struct imap *imap)
@@ -173,6 +181,59 @@ void connection_enable_condstore(struct imap *imap)
 
 	connection_enable(imap, ENABLED_CONDSTORE);
 	connection_tell_enabled(imap, before);
+}
+
+bool connection_tells_modseq(const struct imap *imap)
+{
+	return imap->enabled & ENABLED_CONDSTORE;
+}
+
+bool connection_tells_uid(const struct imap *imap)
+{
+	if (imap->enabled & ENABLED_UIDONLY) /* it stands before UIDFETCH */
+		return false;
+	return imap->enabled & (ENABLED_CONDSTORE | ENABLED_REV2);
+}
+
+bool connection_is_recent(const struct imap *imap, uint32_t msg_uid)
+{
+	return !(imap->enabled & ENABLED_REV2) && view_is_recent(imap->view, msg_uid);
+}
+
+void connection_write_fetch(struct imap *imap, uint32_t seqnum, uint32_t msg_uid)
+{
+	bool by_uid = imap->enabled & ENABLED_UIDONLY;
+
+	write_raw(&imap->out, SLICE("* "));
+	write_number(&imap->out, by_uid ? msg_uid : seqnum);
+	write_text(&imap->out, by_uid ? " UIDFETCH (" : " FETCH (");
+}
+
+void connection_write_modseq(struct imap *imap, uint64_t modseq)
+{
+	write_raw(&imap->out, SLICE("MODSEQ ("));
+	write_number(&imap->out, modseq);
+	write_raw(&imap->out, SLICE(")"));
+	if (modseq > imap->modseq_told)
+		imap->modseq_told = modseq;
+}
+
+void connection_complete_modseq(struct imap *imap)
+{
+	bool wanted = imap->state == IMAP_SELECTED && (imap->enabled & ENABLED_CONDSTORE) &&
+		      (imap->expunge_told || imap->modseq_told > view_modseq(imap->view));
+	struct slice code;
+
+	imap->expunge_told = false;
+	imap->modseq_told = 0;
+	if (!wanted)
+		return;
+	code = arena_format(&imap->arena, "HIGHESTMODSEQ %llu",
+		(unsigned long long)known_modseq(imap));
+	if (imap->command.completion == COMPLETION_OK && !imap->command.code)
+		imap->command.code = arena_str(&imap->arena, code);
+	else
+		write_format(&imap->out, "* OK [%.*s] Known so far\r\n", SLICE_FMT(code));
 }
 
 void imap_deselect(struct imap *imap)
@@ -185,6 +246,8 @@ void imap_deselect(struct imap *imap)
 	imap->view = NULL;
 	imap->mailbox = NULL;
 	imap->updates = (struct updates){ 0 };
+	imap->expunge_told = false;
+	imap->modseq_told = 0;
 	imap_set_state(imap, IMAP_AUTHENTICATED);
 }
 

@@ -47,6 +47,8 @@ struct imap {
 	struct command command;
 	unsigned bad_commands; /* in a row */
 	unsigned enabled;      /* enum imap_enabled: for good, once set */
+	uint64_t modseq_told;  /* the highest MODSEQ since the last tagged response */
+	bool expunge_told;     /* since then */
 	bool mid_response;     /* half a response is in the output: nothing may come between */
 
 	/* IMAP_SELECTED: all are set; else none. */
@@ -118,6 +120,29 @@ void connection_tell_enabled(struct imap *imap, unsigned before);
  * CHANGEDSINCE, STORE UNCHANGEDSINCE, SEARCH MODSEQ): the first time, HIGHESTMODSEQ of the selected mailbox is told.
  */
 void connection_enable_condstore(struct imap *imap);
+
+/*
+ * Whether responses of FETCH that the client did not ask for carry UID (RFC 9051 section 7.5.2; 7162 section 3.2.4), or
+ * MODSEQ.
+ */
+bool connection_tells_uid(const struct imap *imap);
+bool connection_tells_modseq(const struct imap *imap);
+
+/* Whether \Recent is told with a message: IMAP4rev2 knows it no more (RFC 9051 appendix E). */
+bool connection_is_recent(const struct imap *imap, uint32_t msg_uid);
+
+/* Begin a FETCH response: "* n FETCH (", or "* uid UIDFETCH (" (RFC 9586 section 3.3). */
+void connection_write_fetch(struct imap *imap, uint32_t seqnum, uint32_t msg_uid);
+
+/* Append "MODSEQ (n)", and keep in mind that the client saw it. */
+void connection_write_modseq(struct imap *imap, uint64_t modseq);
+
+/*
+ * What the client may take for its last known modseq goes with the tagged response, where it is not what it
+ * would conclude itself: messages were expunged, or MODSEQ was told of a message while earlier expunges are held back.
+ * Call it when the command is completed. RFC 7162 sections 3.2, 3.2.7, 6.
+ */
+void connection_complete_modseq(struct imap *imap);
 
 /* Leave the mailbox: close view, file and mailbox. The state is authenticated then. */
 void imap_deselect(struct imap *imap);

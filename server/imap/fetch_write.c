@@ -29,6 +29,8 @@ static unsigned needs_of_item(const struct fetch_item *item)
 	case FETCH_FLAGS:
 	case FETCH_UID:
 		return 0;
+	case FETCH_MODSEQ:
+		return NEED_MODSEQ;
 	case FETCH_INTERNALDATE:
 		return NEED_DATE;
 	case FETCH_RFC822_SIZE:
@@ -55,13 +57,9 @@ unsigned fetch_needs(const struct fetch_arguments *arguments)
 
 static void write_flags(struct imap *imap, struct fetch_write *write)
 {
-	const struct message *message = view_message(imap->view, write->seqnum);
-	struct message gone = { .msg_uid = write->msg_uid };
-
 	write_raw(&imap->out, SLICE("FLAGS "));
-	flags_write(&imap->out, imap->mailbox, message ? message : &gone,
-		view_is_recent(imap->view, write->msg_uid));
-	view_flags_told(imap->view, write->msg_uid);
+	flags_write(&imap->out, imap->mailbox, &write->message,
+		connection_is_recent(imap, write->msg_uid));
 }
 
 /* Where a section of the message itself lies; no structure is needed for it. */
@@ -226,7 +224,6 @@ static enum run write_item(
 	switch (item->kind) {
 	case FETCH_FLAGS:
 		write_flags(imap, write);
-		write->seen_set = false;
 		return RUN_DONE;
 	case FETCH_UID:
 		write_number_item(imap, item, write->msg_uid);
@@ -236,6 +233,9 @@ static enum run write_item(
 		return RUN_DONE;
 	case FETCH_RFC822_SIZE:
 		write_number_item(imap, item, write->rfc822_size);
+		return RUN_DONE;
+	case FETCH_MODSEQ:
+		connection_write_modseq(imap, write->message.modseq);
 		return RUN_DONE;
 	case FETCH_ENVELOPE:
 	case FETCH_BODY:
@@ -248,25 +248,43 @@ static enum run write_item(
 	return RUN_DONE;
 }
 
-/* UID is part of every response to a UID FETCH (RFC 9051 section 6.4.9). */
-static bool must_add_uid(const struct imap *imap)
+static bool asks_for(const struct imap *imap, enum fetch_kind kind)
 {
 	const struct fetch_arguments *a = &imap->command.arguments.fetch;
 
-	if (!(imap->command.type->flags & COMMAND_BY_UID))
-		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->items[i].kind == FETCH_UID)
-			return false;
-	return true;
+		if (a->items[i].kind == kind)
+			return true;
+	return false;
+}
+
+/*
+ * UID is part of every response to a UID FETCH (RFC 9051 section 6.4.9), and of one that tells of a change (RFC 7162
+ * section 3.2.4).
+ */
+static bool must_add_uid(const struct imap *imap, const struct fetch_write *write)
+{
+	if ((imap->enabled & ENABLED_UIDONLY) || asks_for(imap, FETCH_UID))
+		return false;
+	return (imap->command.type->flags & COMMAND_BY_UID) ||
+	       (write->seen_set && connection_tells_uid(imap));
+}
+
+/* Keep what must not change while the response is written. It is told now: what changes later is news. */
+static void take_message(struct imap *imap, struct fetch_write *write)
+{
+	const struct message *message = view_message(imap->view, write->seqnum);
+
+	write->message = message ? *message : (struct message){ .msg_uid = write->msg_uid };
+	if (write->seen_set || asks_for(imap, FETCH_FLAGS))
+		view_flags_told(imap->view, write->msg_uid);
 }
 
 static void begin(struct imap *imap, struct fetch_write *write)
 {
-	write_raw(&imap->out, SLICE("* "));
-	write_number(&imap->out, write->seqnum);
-	write_raw(&imap->out, SLICE(" FETCH ("));
-	if (must_add_uid(imap)) {
+	take_message(imap, write);
+	connection_write_fetch(imap, write->seqnum, write->msg_uid);
+	if (must_add_uid(imap, write)) {
 		write_raw(&imap->out, SLICE("UID "));
 		write_number(&imap->out, write->msg_uid);
 		write_raw(&imap->out, SLICE(" "));
@@ -277,9 +295,13 @@ static void begin(struct imap *imap, struct fetch_write *write)
 
 static void finish(struct imap *imap, struct fetch_write *write)
 {
-	if (write->seen_set) {
+	if (write->seen_set && !asks_for(imap, FETCH_FLAGS)) {
 		write_raw(&imap->out, SLICE(" "));
 		write_flags(imap, write);
+	}
+	if (write->seen_set && connection_tells_modseq(imap) && !asks_for(imap, FETCH_MODSEQ)) {
+		write_raw(&imap->out, SLICE(" "));
+		connection_write_modseq(imap, write->message.modseq);
 	}
 	write_raw(&imap->out, SLICE(")\r\n"));
 	imap->mid_response = false;

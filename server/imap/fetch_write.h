@@ -11,6 +11,7 @@ struct fetch_write {
 	uint64_t rfc822_size; /* where an item asks for it */
 	int64_t internaldate;
 
+	struct message message; /* as it was when the response was begun: FLAGS and MODSEQ belong together */
 	bool begun;
 	size_t item;  /* the next one */
 	bool sending; /* range is under way */
@@ -26,7 +27,8 @@ enum fetch_need {
 	NEED_STRUCTURE = 1 << 3,
 	NEED_SIZE = 1 << 4,
 	NEED_DATE = 1 << 5,
-	NEED_SEEN = 1 << 6, /* \Seen is to be set */
+	NEED_SEEN = 1 << 6,   /* \Seen is to be set */
+	NEED_MODSEQ = 1 << 7, /* MODSEQ is told: CONDSTORE is enabled by that */
 };
 unsigned fetch_needs(const struct fetch_arguments *arguments);
 

@@ -37,6 +37,7 @@ static const struct {
 	{ { "UID", 3 }, { .kind = FETCH_UID } },
 	{ { "INTERNALDATE", 12 }, { .kind = FETCH_INTERNALDATE } },
 	{ { "RFC822.SIZE", 11 }, { .kind = FETCH_RFC822_SIZE } },
+	{ { "MODSEQ", 6 }, { .kind = FETCH_MODSEQ } },
 	{ { "ENVELOPE", 8 }, { .kind = FETCH_ENVELOPE } },
 	{ { "BODYSTRUCTURE", 13 }, { .kind = FETCH_BODYSTRUCTURE } },
 	{ { "RFC822", 6 }, { .kind = FETCH_SECTION, .sets_seen = true } },
@@ -256,21 +257,71 @@ static enum parse take_items(struct slice *in, struct grammar *grammar, struct f
 	return token_close(in);
 }
 
+/* RFC 7162 section 3.1.4.1: CHANGEDSINCE adds MODSEQ. */
+static enum parse add_modseq(struct grammar *grammar, struct fetch_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].kind == FETCH_MODSEQ)
+			return PARSE_OK;
+	return add_item(list, grammar,
+		&(struct fetch_item){ .kind = FETCH_MODSEQ, .label = SLICE("MODSEQ") });
+}
+
+static enum parse take_changedsince(struct slice *in, struct fetch_arguments *a)
+{
+	if (a->changed_only)
+		return PARSE_BAD;
+	a->changed_only = true;
+	if (token_space(in) != PARSE_OK)
+		return PARSE_BAD;
+	return token_number64(in, &a->changedsince);
+}
+
+static enum parse take_modifier(
+	struct slice *in, struct grammar *grammar, struct fetch_arguments *a)
+{
+	if (token_word(in, SLICE("CHANGEDSINCE")) == PARSE_OK)
+		return take_changedsince(in, a);
+	if (token_word(in, SLICE("VANISHED")) == PARSE_OK) {
+		a->vanished = true;
+		return PARSE_OK;
+	}
+	return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown modifier");
+}
+
+/* [SP "(" fetch-modifier *(SP fetch-modifier) ")"] */
+static enum parse take_modifiers(
+	struct slice *in, struct grammar *grammar, struct fetch_arguments *a)
+{
+	if (token_end(in) == PARSE_OK)
+		return PARSE_OK;
+	if (token_space(in) != PARSE_OK || token_open(in) != PARSE_OK)
+		return PARSE_BAD;
+	do {
+		if (take_modifier(in, grammar, a) != PARSE_OK)
+			return PARSE_BAD;
+	} while (token_space(in) == PARSE_OK);
+	return token_close(in);
+}
+
 enum parse grammar_fetch(
 	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments)
 {
 	struct slice s = *in;
 	struct fetch_list list = { 0 };
-	struct slice set;
+	struct fetch_arguments a = { .changed_only = false };
 
-	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &set) != PARSE_OK ||
-		token_space(&s) != PARSE_OK || take_items(&s, grammar, &list) != PARSE_OK)
+	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK ||
+		token_space(&s) != PARSE_OK || take_items(&s, grammar, &list) != PARSE_OK ||
+		take_modifiers(&s, grammar, &a) != PARSE_OK || token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
-	if (slice_starts_with(s, SLICE(" (")))
-		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown modifier");
-	if (token_end(&s) != PARSE_OK)
+	if (a.vanished && !a.changed_only)
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "VANISHED needs CHANGEDSINCE");
+	if (a.changed_only && add_modseq(grammar, &list) != PARSE_OK)
 		return PARSE_BAD;
+	a.items = list.items;
+	a.n = list.n;
 	*in = s;
-	*ret_arguments = (struct fetch_arguments){ .set = set, .items = list.items, .n = list.n };
+	*ret_arguments = a;
 	return PARSE_OK;
 }

@@ -9,6 +9,7 @@ enum fetch_kind {
 	FETCH_UID,
 	FETCH_INTERNALDATE,
 	FETCH_RFC822_SIZE,
+	FETCH_MODSEQ,
 	FETCH_ENVELOPE,
 	FETCH_BODY, /* the structure without extension data */
 	FETCH_BODYSTRUCTURE,
@@ -40,6 +41,9 @@ struct fetch_arguments {
 	struct slice set; /* sequence-set, checked */
 	const struct fetch_item *items;
 	size_t n;
+	bool changed_only; /* CHANGEDSINCE: MODSEQ is among the items then */
+	uint64_t changedsince;
+	bool vanished;
 };
 
 enum {
@@ -49,8 +53,10 @@ enum {
 };
 
 /*
- * SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"), and nothing behind.
- * RFC 3501 section 9, fetch; 9051 section 6.4.5. An item that comes twice is answered twice.
+ * SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"), then
+ * perhaps SP "(" fetch-modifier *(SP fetch-modifier) ")", and nothing behind. An item that comes twice is answered
+ * twice. Whether VANISHED may be used (after ENABLE QRESYNC, and by UID only) is for the command to say.
+ * RFC 3501 section 9, fetch; 9051 section 6.4.5; 4466 section 2.4; 7162 section 7. CHANGEDSINCE 0 is taken, too.
  */
 _must_check_ enum parse grammar_fetch(
 	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments);

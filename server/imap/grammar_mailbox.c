@@ -11,6 +11,9 @@ static const struct {
 	{ { "UIDNEXT", 7 }, STATUS_UIDNEXT },
 	{ { "UIDVALIDITY", 11 }, STATUS_UIDVALIDITY },
 	{ { "UNSEEN", 6 }, STATUS_UNSEEN },
+	{ { "HIGHESTMODSEQ", 13 }, STATUS_HIGHESTMODSEQ },
+	{ { "SIZE", 4 }, STATUS_SIZE },
+	{ { "DELETED", 7 }, STATUS_DELETED },
 };
 
 enum { STATUS_ITEMS = sizeof status_items / sizeof *status_items };

@@ -14,6 +14,9 @@ enum status_item {
 	STATUS_UIDNEXT = 1 << 2,
 	STATUS_UIDVALIDITY = 1 << 3,
 	STATUS_UNSEEN = 1 << 4,
+	STATUS_HIGHESTMODSEQ = 1 << 5,
+	STATUS_SIZE = 1 << 6,
+	STATUS_DELETED = 1 << 7,
 };
 
 struct status_arguments {

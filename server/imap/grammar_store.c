@@ -60,17 +60,30 @@ enum parse grammar_flags(struct slice *in, struct grammar *grammar, struct store
 	return list ? token_close(in) : PARSE_OK;
 }
 
+/* "(" store-modifier ")" SP, if there is one. RFC 4466 section 2.5; there is only one modifier. */
+static enum parse take_modifiers(
+	struct slice *in, struct grammar *grammar, struct store_arguments *a)
+{
+	if (token_open(in) != PARSE_OK)
+		return PARSE_OK;
+	if (token_word(in, SLICE("UNCHANGEDSINCE")) != PARSE_OK)
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown modifier");
+	a->conditional = true;
+	if (token_space(in) != PARSE_OK || token_number64(in, &a->unchangedsince) != PARSE_OK ||
+		token_close(in) != PARSE_OK)
+		return PARSE_BAD;
+	return token_space(in);
+}
+
 enum parse grammar_store(
 	struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments)
 {
 	struct slice s = *in;
-	struct store_arguments a = { .flags = 0 };
+	struct store_arguments a = { .unchangedsince = UINT64_MAX };
 
 	if (token_space(&s) != PARSE_OK || token_sequence_set(&s, &a.set) != PARSE_OK ||
-		token_space(&s) != PARSE_OK)
+		token_space(&s) != PARSE_OK || take_modifiers(&s, grammar, &a) != PARSE_OK)
 		return PARSE_BAD;
-	if (slice_starts_with(s, SLICE("(")))
-		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown modifier");
 	if (take_operation(&s, &a) != PARSE_OK || token_space(&s) != PARSE_OK ||
 		grammar_flags(&s, grammar, &a) != PARSE_OK || token_end(&s) != PARSE_OK)
 		return PARSE_BAD;

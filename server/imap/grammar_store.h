@@ -6,6 +6,8 @@
 
 struct store_arguments {
 	struct slice set;
+	bool conditional; /* UNCHANGEDSINCE */
+	uint64_t unchangedsince;
 	enum flags_operation operation;
 	bool silent;
 	uint32_t flags;
@@ -14,8 +16,8 @@ struct store_arguments {
 };
 
 /*
- * SP sequence-set SP store-att-flags, and nothing behind. \Recent and system flags that do not exist are PARSE_BAD;
- * more than LIMIT_KEYWORDS keywords are too many. RFC 9051 section 6.4.6.
+ * SP sequence-set [SP "(UNCHANGEDSINCE" SP number ")"] SP store-att-flags, and nothing behind. \Recent and system flags that do not exist are PARSE_BAD;
+ * more than LIMIT_KEYWORDS keywords are too many. RFC 9051 section 6.4.6; 7162 section 3.1.3.
  */
 _must_check_ enum parse grammar_store(
 	struct slice *in, struct grammar *grammar, struct store_arguments *ret_arguments);

@@ -217,6 +217,7 @@ static enum run answer(struct imap *imap)
 {
 	bool bad = imap->command.completion == COMPLETION_BAD;
 
+	connection_complete_modseq(imap);
 	write_answer(imap);
 	end_command(imap);
 	frame_imap_shrink(&imap->frame);

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+enum { VANISHED_RANGES = 256 }; /* of one response: more of them follow */
+
 void updates_begin(struct imap *imap, bool may_expunge)
 {
 	must(imap->view != NULL && !imap->mid_response);
@@ -26,7 +28,44 @@ static enum run take_changes(struct imap *imap, struct updates *u)
 	return RUN_DONE;
 }
 
-static enum run tell_expunged(struct imap *imap, struct updates *u)
+/* The next UIDs as ranges: they stand in descending order, so they are taken from the end. */
+static size_t take_vanished(struct updates *u, struct seq_range *ranges)
+{
+	size_t n = 0;
+
+	for (; u->next < u->changes.n_expunged; u->next++) {
+		uint32_t msg_uid =
+			u->changes.expunged_uids[u->changes.n_expunged - 1 - u->next];
+
+		if (n > 0 && ranges[n - 1].last == msg_uid - 1)
+			ranges[n - 1].last = msg_uid;
+		else if (n < VANISHED_RANGES)
+			ranges[n++] = (struct seq_range){ msg_uid, msg_uid };
+		else
+			break;
+	}
+	return n;
+}
+
+/* RFC 7162 section 3.2.10.2. */
+static enum run tell_vanished(struct imap *imap, struct updates *u)
+{
+	while (u->next < u->changes.n_expunged) {
+		struct seq_range ranges[VANISHED_RANGES];
+
+		if (imap_output_full(imap))
+			return RUN_OUTPUT;
+
+		struct seq_ranges set = { .ranges = ranges, .n = take_vanished(u, ranges) };
+
+		write_raw(&imap->out, SLICE("* VANISHED "));
+		write_ranges(&imap->out, &set);
+		write_crlf(&imap->out);
+	}
+	return RUN_DONE;
+}
+
+static enum run tell_expunges(struct imap *imap, struct updates *u)
 {
 	for (; u->next < u->changes.n_expunged; u->next++) {
 		if (imap_output_full(imap))
@@ -35,43 +74,79 @@ static enum run tell_expunged(struct imap *imap, struct updates *u)
 		write_number(&imap->out, u->changes.expunged_seqnums[u->next]);
 		write_raw(&imap->out, SLICE(" EXPUNGE\r\n"));
 	}
+	return RUN_DONE;
+}
+
+static enum run tell_expunged(struct imap *imap, struct updates *u)
+{
+	bool by_uid = imap->enabled & (ENABLED_QRESYNC | ENABLED_UIDONLY);
+	enum run run = by_uid ? tell_vanished(imap, u) : tell_expunges(imap, u);
+
+	if (run != RUN_DONE)
+		return run;
+	imap->expunge_told |= u->changes.n_expunged > 0;
 	u->stage = UPDATES_EXISTS;
 	u->next = 0;
 	return RUN_DONE;
 }
 
+void updates_write_exists(struct imap *imap)
+{
+	write_format(&imap->out, "* %u EXISTS\r\n", view_exists(imap->view));
+	if (!(imap->enabled & ENABLED_REV2))
+		write_format(&imap->out, "* %u RECENT\r\n", view_recent(imap->view));
+}
+
 static enum run tell_exists(struct imap *imap, struct updates *u)
 {
 	if (u->changes.exists_changed)
-		write_format(&imap->out, "* %u EXISTS\r\n* %u RECENT\r\n", view_exists(imap->view),
-			view_recent(imap->view));
+		updates_write_exists(imap);
 	updates_write_keywords(imap);
 	u->stage = UPDATES_FLAGS;
 	return RUN_DONE;
 }
 
-void updates_write_flags(struct imap *imap, uint32_t seqnum)
+/* RFC 9051 section 6.4.9: UID is part of every FETCH that comes with a command by UID. */
+static bool must_add_uid(const struct imap *imap)
+{
+	const struct command_type *type = imap->command.type;
+
+	if (imap->enabled & ENABLED_UIDONLY)
+		return false;
+	return connection_tells_uid(imap) || (type && (type->flags & COMMAND_BY_UID));
+}
+
+static void write_dynamic(struct imap *imap, uint32_t seqnum, bool flags)
 {
 	const struct message *message = view_message(imap->view, seqnum);
-	const struct command_type *type = imap->command.type;
 	struct writer *w = &imap->out;
 
 	if (!message)
 		return;
-	write_raw(w, SLICE("* "));
-	write_number(w, seqnum);
-	write_raw(w, SLICE(" FETCH ("));
-	if (type &&
-		(type->flags &
-			COMMAND_BY_UID)) { /* RFC 9051 section 6.4.9: UID is part of every FETCH then */
-		write_raw(w, SLICE("UID "));
-		write_number(w, message->msg_uid);
-		write_raw(w, SLICE(" "));
+	connection_write_fetch(imap, seqnum, message->msg_uid);
+	if (must_add_uid(imap))
+		write_format(w, "UID %u ", message->msg_uid);
+	if (flags) {
+		write_raw(w, SLICE("FLAGS "));
+		flags_write(w, imap->mailbox, message,
+			connection_is_recent(imap, message->msg_uid));
 	}
-	write_raw(w, SLICE("FLAGS "));
-	flags_write(w, imap->mailbox, message, view_is_recent(imap->view, message->msg_uid));
+	if (connection_tells_modseq(imap)) {
+		write_text(w, flags ? " " : "");
+		connection_write_modseq(imap, message->modseq);
+	}
 	write_raw(w, SLICE(")\r\n"));
 	view_flags_told(imap->view, message->msg_uid);
+}
+
+void updates_write_flags(struct imap *imap, uint32_t seqnum)
+{
+	write_dynamic(imap, seqnum, true);
+}
+
+void updates_write_modseq(struct imap *imap, uint32_t seqnum)
+{
+	write_dynamic(imap, seqnum, false);
 }
 
 static enum run tell_flags(struct imap *imap, struct updates *u)

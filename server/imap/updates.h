@@ -1,4 +1,4 @@
-/* updates.h - tells a client what changed in its mailbox: EXPUNGE, EXISTS, RECENT, FLAGS, FETCH. In steps. */
+/* updates.h - tells a client what changed in its mailbox: EXPUNGE or VANISHED, EXISTS, RECENT, FLAGS, FETCH. In steps. */
 #pragma once
 
 #include "maildir/view.h"
@@ -25,8 +25,17 @@ void updates_begin(struct imap *imap, bool may_expunge);
  */
 enum run updates_run(struct imap *imap);
 
-/* Tell the flags of one message (FETCH), if it is still there; the view then counts them as told. */
+/*
+ * Tell the flags of one message (FETCH), if it is still there, with UID and MODSEQ where the client wants them; the view
+ * then counts them as told.
+ */
 void updates_write_flags(struct imap *imap, uint32_t seqnum);
+
+/* The same without the flags, which the client knows: it set them. RFC 7162 section 3.1.3. MODSEQ is told by this connection. */
+void updates_write_modseq(struct imap *imap, uint32_t seqnum);
+
+/* Tell EXISTS, and RECENT to clients of IMAP4rev1. */
+void updates_write_exists(struct imap *imap);
 
 /* Tell FLAGS and PERMANENTFLAGS if the mailbox has keywords that the client was not told of. RFC 9051 sections 7.3.5, 7.1. */
 void updates_write_keywords(struct imap *imap);
