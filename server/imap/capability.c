@@ -16,6 +16,9 @@ static const struct capability capabilities[] = {
 	{ .name = "MULTIAPPEND", .rfc = "3502" },
 	{ .name = "ESEARCH", .rfc = "4731" },
 	{ .name = "WITHIN", .rfc = "5032" },
+	{ .name = "CONDSTORE", .rfc = "7162", .enables = ENABLED_CONDSTORE },
+	{ .name = "QRESYNC", .rfc = "7162", .enables = ENABLED_QRESYNC },
+	{ .name = "STATUS=SIZE", .rfc = "8438" },
 };
 
 enum { CAPABILITIES = sizeof capabilities / sizeof *capabilities };

@@ -1,6 +1,7 @@
 #include "server/imap/cmd_fetch.h"
 
 #include "server/imap/connection.h"
+#include "server/imap/earlier.h"
 #include "server/imap/fetch_write.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 enum { PASSED_PER_UNIT = 64 }; /* messages that CHANGEDSINCE passes over for a unit of work */
 
 struct fetch_progress {
+	struct earlier earlier; /* VANISHED: comes before all else */
 	struct seq_ranges seqnums;
 	size_t range;
 	uint32_t seqnum; /* the next one; 0: at the start of the range */
@@ -28,12 +30,36 @@ void end_fetch(struct imap *imap)
 		buf_done(&p->write.text);
 }
 
+/*
+ * The UIDs of the set, for VANISHED. "*" is the highest UID that ever was: else "1:*" would not name the last messages,
+ * once they are expunged. Returns 0 or -errno. RFC 7162 section 3.2.6.
+ */
+static int find_vanished(struct imap *imap, struct fetch_progress *p)
+{
+	const struct fetch_arguments *a = &imap->command.arguments.fetch;
+	uint32_t uidnext = mailbox_uidnext(imap->mailbox);
+	struct seq_ranges set;
+
+	if (seqset_parse(a->set, uidnext > 1 ? uidnext - 1 : 1, &imap->arena, &set) != PARSE_OK)
+		return 0; /* not met: the set was found right */
+	return earlier_find(
+		imap->view, &set, a->changedsince, 0, &imap->arena, &p->earlier.gone);
+}
+
 static struct fetch_progress *begin_fetch(struct imap *imap)
 {
 	const struct fetch_arguments *a = &imap->command.arguments.fetch;
 	bool by_uid = imap->command.type->flags & COMMAND_BY_UID;
 	struct seq_ranges seqnums;
 
+	if (a->vanished && !by_uid) {
+		(void)imap_bad(imap, "VANISHED is for UID FETCH only");
+		return NULL;
+	}
+	if (a->vanished && !(imap->enabled & ENABLED_QRESYNC)) {
+		(void)imap_bad(imap, "QRESYNC is not enabled");
+		return NULL;
+	}
 	if (a->changed_only || (fetch_needs(a) & NEED_MODSEQ))
 		connection_enable_condstore(imap);
 	if (imap_seqnums(imap, a->set, by_uid, &seqnums) != PARSE_OK) {
@@ -46,6 +72,14 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 	*p = (struct fetch_progress){ .seqnums = seqnums, .needs = fetch_needs(a) };
 	p->write.text = BUF(2 * LIMIT_HEADER_BYTES + 2); /* every LF may become CRLF */
 	imap->command.progress = p;
+	if (a->vanished) {
+		int r = find_vanished(imap, p);
+
+		if (r < 0) {
+			(void)imap_failed(imap, r);
+			return NULL;
+		}
+	}
 	return p;
 }
 
@@ -188,9 +222,11 @@ enum run cmd_fetch(struct imap *imap)
 	if (!p)
 		return RUN_DONE;
 	for (;;) {
-		enum run run = RUN_DONE;
+		enum run run = earlier_tell(imap, &p->earlier);
 		bool skip = false;
 
+		if (run != RUN_DONE)
+			return run;
 		if (!p->prepared) {
 			if (imap_output_full(imap))
 				return RUN_OUTPUT;

@@ -1,11 +1,23 @@
 #include "server/imap/cmd_select.h"
 
+#include "base/must.h"
 #include "server/imap/cmd_expunge.h"
 #include "server/imap/connection.h"
+#include "server/imap/earlier.h"
 #include "server/imap/flags.h"
+#include "server/imap/write_mailbox.h"
+
+enum { PASSED_PER_UNIT = 64 }; /* messages that did not change, for a unit of work */
+
+/* What follows when the mailbox is selected: to a client that resynchronises, what it missed. */
+enum select_stage { SELECT_OPEN, SELECT_VANISHED, SELECT_CHANGED };
 
 struct select_progress {
+	enum select_stage stage;
 	struct mailbox *mailbox; /* not yet the connection's */
+	struct earlier earlier;
+	struct seq_ranges known; /* UIDs */
+	uint32_t seqnum;         /* the last one looked at */
 };
 
 void end_select(struct imap *imap)
@@ -18,17 +30,25 @@ void end_select(struct imap *imap)
 
 static enum run begin_select(struct imap *imap)
 {
+	const struct select_arguments *a = &imap->command.arguments.select;
 	struct select_progress *p = arena_alloc(&imap->arena, sizeof *p);
+
+	if (a->qresync && !(imap->enabled & ENABLED_QRESYNC))
+		return imap_bad(imap, "QRESYNC is not enabled");
+	if (a->known.match_seqnums.p && (imap->enabled & ENABLED_UIDONLY))
+		return imap_uidrequired(imap);
 
 	if (imap->state == IMAP_SELECTED) {
 		imap_deselect(imap);
 		write_raw(&imap->out,
 			SLICE("* OK [CLOSED] The mailbox that was selected is closed\r\n"));
 	}
+	if (a->condstore)
+		connection_enable(imap, ENABLED_CONDSTORE);
 	imap->command.progress = p;
 
 	int r = mailbox_open(
-		imap->settings.store, imap->command.arguments.mailbox.name, &p->mailbox);
+		imap->settings.store, a->name, &p->mailbox);
 
 	return r < 0 ? imap_failed(imap, r) : RUN_DONE;
 }
@@ -43,6 +63,15 @@ static uint32_t first_unseen(struct imap *imap)
 		if (!(messages[i].flags & FLAG_SEEN))
 			return view_seqnum(imap->view, messages[i].msg_uid);
 	return 0;
+}
+
+/* RFC 9051 section 6.3.2. No attribute is claimed that would cost a look at the whole tree. */
+static void tell_list(struct imap *imap)
+{
+	write_format(&imap->out, "* LIST () \"%c\" ",
+		store_hierarchy_separator(imap->settings.store));
+	write_mailbox(&imap->out, mailbox_name(imap->mailbox));
+	write_crlf(&imap->out);
 }
 
 /* RFC 9051 section 6.3.2; RECENT and UNSEEN for clients of RFC 3501. */
@@ -65,6 +94,81 @@ static void tell_mailbox(struct imap *imap)
 		write_format(w, "* OK [UNSEEN %u] First unseen message\r\n", unseen);
 	write_format(w, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] Next UID\r\n",
 		mailbox_uidvalidity(imap->mailbox), mailbox_uidnext(imap->mailbox));
+	connection_tell_enabled(imap, 0);
+	if (imap->enabled & ENABLED_REV2)
+		tell_list(imap);
+}
+
+/* What was expunged of the UIDs that the client knows. RFC 7162 section 3.2.5. */
+static int find_vanished(struct imap *imap, struct select_progress *p)
+{
+	const struct qresync_parameter *known = &imap->command.arguments.select.known;
+	uint32_t last = mailbox_uidnext(imap->mailbox) - 1;
+
+	if (known->known_uids.p) {
+		enum parse parse = seqset_parse(known->known_uids, 0, &imap->arena, &p->known);
+
+		must(parse == PARSE_OK); /* the grammar took it */
+	} else if (last > 0) {
+		seq_ranges_add(&p->known, &imap->arena, 1);
+		p->known.ranges[0].last = last;
+	}
+	return earlier_find(imap->view, &p->known, known->modseq,
+		earlier_match(imap->view, known), &imap->arena, &p->earlier.gone);
+}
+
+/* FETCH of those that changed since then. */
+static enum run tell_changed(struct imap *imap, struct select_progress *p)
+{
+	uint64_t modseq = imap->command.arguments.select.known.modseq;
+
+	for (; p->seqnum < view_exists(imap->view); p->seqnum++) {
+		const struct message *message;
+
+		if (imap_output_full(imap))
+			return RUN_OUTPUT;
+		if (p->seqnum % PASSED_PER_UNIT == 0 && !imap_spend(imap))
+			return RUN_STEP;
+		message = view_message(imap->view, p->seqnum + 1);
+		if (message && message->modseq > modseq &&
+			seq_ranges_have(&p->known, message->msg_uid))
+			updates_write_flags(imap, p->seqnum + 1);
+	}
+	return RUN_DONE;
+}
+
+static enum run finish_select(struct imap *imap)
+{
+	return imap_ok(imap, imap->read_write ? "READ-WRITE" : "READ-ONLY", NULL);
+}
+
+/* What happened since the client was here last, if it is the same mailbox still. */
+static enum run resync(struct imap *imap, struct select_progress *p)
+{
+	enum run run = RUN_DONE;
+
+	if (p->stage == SELECT_VANISHED)
+		run = earlier_tell(imap, &p->earlier);
+	if (run != RUN_DONE)
+		return run;
+	p->stage = SELECT_CHANGED;
+	run = tell_changed(imap, p);
+	return run == RUN_DONE ? finish_select(imap) : run;
+}
+
+static enum run begin_resync(struct imap *imap, struct select_progress *p)
+{
+	const struct select_arguments *a = &imap->command.arguments.select;
+
+	if (!a->qresync || a->known.uidvalidity != mailbox_uidvalidity(imap->mailbox))
+		return finish_select(imap);
+
+	int r = find_vanished(imap, p);
+
+	if (r < 0)
+		return imap_failed(imap, r);
+	p->stage = SELECT_VANISHED;
+	return resync(imap, p);
 }
 
 static enum run select_mailbox(struct imap *imap, bool read_write)
@@ -74,9 +178,11 @@ static enum run select_mailbox(struct imap *imap, bool read_write)
 	if (!p) {
 		(void)begin_select(imap);
 		p = imap->command.progress;
-		if (!p->mailbox)
+		if (!p || !p->mailbox)
 			return RUN_DONE;
 	}
+	if (p->stage != SELECT_OPEN)
+		return resync(imap, p);
 
 	int r = mailbox_sync(p->mailbox, &imap->work);
 	enum run wait = imap_wait(imap, &r);
@@ -91,7 +197,7 @@ static enum run select_mailbox(struct imap *imap, bool read_write)
 	imap->read_write = read_write;
 	imap_set_state(imap, IMAP_SELECTED);
 	tell_mailbox(imap);
-	return imap_ok(imap, read_write ? "READ-WRITE" : "READ-ONLY", NULL);
+	return begin_resync(imap, p);
 }
 
 enum run cmd_select(struct imap *imap)

@@ -22,6 +22,7 @@
 		return grammar_##function(in, g, &ret_arguments->member);                          \
 	}
 PARSE_INTO(select, mailbox)
+PARSE_INTO(select_parameters, select)
 PARSE_INTO(rename, rename)
 PARSE_INTO(status, status)
 PARSE_INTO(list, list)
@@ -71,8 +72,10 @@ static const struct command_type commands[] = {
 	{ "LOGIN", NOT_AUTH, 0, NULL, NULL, NULL, "9051 6.2.3" },
 
 	{ "ENABLE", AUTH, 0, parse_enable, cmd_enable, NULL, "9051 6.3.1" },
-	{ "SELECT", AUTH, NO_SYNC, parse_select, cmd_select, end_select, "9051 6.3.2" },
-	{ "EXAMINE", AUTH, NO_SYNC, parse_select, cmd_examine, end_select, "9051 6.3.3" },
+	{ "SELECT", AUTH, NO_SYNC, parse_select_parameters, cmd_select, end_select,
+		"9051 6.3.2" },
+	{ "EXAMINE", AUTH, NO_SYNC, parse_select_parameters, cmd_examine, end_select,
+		"9051 6.3.3" },
 	{ "CREATE", AUTH, 0, parse_select, cmd_create, NULL, "9051 6.3.4" },
 	{ "DELETE", AUTH, 0, parse_select, cmd_delete, NULL, "9051 6.3.5" },
 	{ "RENAME", AUTH, 0, parse_rename, cmd_rename, end_rename, "9051 6.3.6" },

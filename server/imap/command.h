@@ -5,6 +5,7 @@
 #include "server/imap/grammar_fetch.h"
 #include "server/imap/grammar_mailbox.h"
 #include "server/imap/grammar_search.h"
+#include "server/imap/grammar_select.h"
 #include "server/imap/grammar_session.h"
 #include "server/imap/grammar_store.h"
 
@@ -40,6 +41,7 @@ enum command_flag {
 /* What parse made of the arguments; the member is the command family's. */
 union arguments {
 	struct mailbox_arguments mailbox;
+	struct select_arguments select;
 	struct append_arguments append;
 	struct status_arguments status;
 	struct list_arguments list;

@@ -43,6 +43,12 @@ enum run imap_bad(struct imap *imap, const char *text)
 	return complete(imap, COMPLETION_BAD, NULL, text);
 }
 
+enum run imap_uidrequired(struct imap *imap)
+{
+	return complete(imap, COMPLETION_BAD, "UIDREQUIRED",
+		"Message numbers are not allowed once UIDONLY is enabled");
+}
+
 /* RFC 5530 section 3. The last row is for all others. */
 static const struct {
 	int error;
@@ -264,16 +270,20 @@ static enum parse seqnums_of_numbers(
 	return PARSE_OK;
 }
 
-/* "*" among UIDs is the highest one there is; in an empty mailbox it names nothing. */
+uint32_t imap_uid_star(const struct imap *imap)
+{
+	uint32_t exists = view_exists(imap->view);
+
+	return exists > 0 ? view_uid(imap->view, exists) : mailbox_uidnext(imap->mailbox);
+}
+
 static enum parse seqnums_of_uids(
 	struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
 {
-	uint32_t exists = view_exists(imap->view);
-	uint32_t star = exists > 0 ? view_uid(imap->view, exists) : mailbox_uidnext(imap->mailbox);
 	struct seq_ranges uids;
 	size_t kept = 0;
 
-	if (seqset_parse(set, star, &imap->arena, &uids) != PARSE_OK)
+	if (seqset_parse(set, imap_uid_star(imap), &imap->arena, &uids) != PARSE_OK)
 		return PARSE_BAD;
 	for (size_t i = 0; i < uids.n; i++) {
 		uint32_t first = view_seqnum_at_most(imap->view, uids.ranges[i].first - 1) + 1;

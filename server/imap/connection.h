@@ -90,6 +90,9 @@ enum run imap_failed(struct imap *imap, int error);
 enum run imap_change_failed(
 	struct imap *imap, const struct mailbox *mailbox, const char *what, int error);
 
+/* Complete the command with BAD [UIDREQUIRED]: it would need sequence numbers (RFC 9586 section 3). Returns RUN_DONE. */
+enum run imap_uidrequired(struct imap *imap);
+
 /* Complete the command with why its arguments are not taken. Returns RUN_DONE. */
 enum run imap_fault(struct imap *imap, const struct grammar *grammar);
 
@@ -154,6 +157,9 @@ void imap_deselect(struct imap *imap);
  */
 _must_check_ enum parse imap_seqnums(
 	struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums);
+
+/* What "*" stands for among UIDs: the highest there is; in an empty mailbox it names nothing. */
+uint32_t imap_uid_star(const struct imap *imap);
 
 /* The UIDs of sequence numbers, ascending, in the arena; *ret_n of them. Messages that are expunged are left out. */
 uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t *ret_n);

@@ -34,7 +34,7 @@ struct list_arguments {
 	struct slice pattern;
 };
 
-/* SP mailbox. RFC 9051 sections 6.3.2, 6.3.3. */
+/* SP mailbox: of DELETE, SUBSCRIBE and the like. RFC 9051 section 6.3.5. */
 _must_check_ enum parse grammar_select(
 	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
 

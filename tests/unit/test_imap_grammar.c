@@ -25,7 +25,7 @@ static void add(struct buf *out, const char *format, ...)
 	CHECK(r == 0, "out is full");
 }
 
-static const char *const fetch_names[] = { "flags", "uid", "date", "size", "envelope", "body",
+static const char *const fetch_names[] = { "flags", "uid", "date", "size", "modseq", "envelope", "body",
 	"structure", "section" };
 static const char *const section_names[] = { "all", "header", "text", "mime" };
 
@@ -53,6 +53,10 @@ static void dump_fetch(const struct fetch_arguments *a, struct buf *out)
 		if (a->items[i].kind == FETCH_SECTION)
 			dump_section(&a->items[i], out);
 	}
+	if (a->changed_only)
+		add(out, " changedsince %llu", (unsigned long long)a->changedsince);
+	if (a->vanished)
+		add(out, " vanished");
 }
 
 static void dump_store(const struct store_arguments *a, struct buf *out)
@@ -64,6 +68,24 @@ static void dump_store(const struct store_arguments *a, struct buf *out)
 		a->silent ? " silent" : "", a->flags);
 	for (size_t i = 0; i < a->keywords_n; i++)
 		add(out, " %.*s", SLICE_FMT(a->keywords[i]));
+	if (a->conditional)
+		add(out, " unchangedsince %llu", (unsigned long long)a->unchangedsince);
+}
+
+static void dump_set(struct slice set, struct buf *out)
+{
+	add(out, " %.*s", SLICE_FMT(set.p ? set : SLICE("-")));
+}
+
+static void dump_select(const struct select_arguments *a, struct buf *out)
+{
+	add(out, "%.*s%s", SLICE_FMT(a->name), a->condstore ? " condstore" : "");
+	if (!a->qresync)
+		return;
+	add(out, " qresync %u %llu", a->known.uidvalidity, (unsigned long long)a->known.modseq);
+	dump_set(a->known.known_uids, out);
+	dump_set(a->known.match_seqnums, out);
+	dump_set(a->known.match_uids, out);
 }
 
 static void dump_key(const struct search_key *key, struct buf *out);
@@ -162,8 +184,9 @@ static void dump(const char *name, const union arguments *a, struct buf *out)
 			a->list.special_use_only ? " special-use" : "");
 	else if (strcmp(name, "RENAME") == 0)
 		add(out, "%.*s %.*s", SLICE_FMT(a->rename.from), SLICE_FMT(a->rename.to));
-	else if (strcmp(name, "SELECT") == 0 || strcmp(name, "CREATE") == 0 ||
-		 strcmp(name, "UNSUBSCRIBE") == 0)
+	else if (strcmp(name, "SELECT") == 0)
+		dump_select(&a->select, out);
+	else if (strcmp(name, "CREATE") == 0 || strcmp(name, "UNSUBSCRIBE") == 0)
 		add(out, "%.*s", SLICE_FMT(a->mailbox.name));
 	else if (strcmp(name, "APPEND") == 0)
 		add(out, a->append.has_date ? "%.*s %x %zu %lld" : "%.*s %x %zu",
@@ -194,7 +217,20 @@ static const struct {
 	{ S("SELECT"), NULL },
 	{ S("SELECT "), NULL },
 	{ S("SELECT INBOX x"), NULL },
-	{ S("SELECT INBOX (CONDSTORE)"), NULL },
+	{ S("SELECT INBOX (CONDSTORE)"), "INBOX condstore" },
+	{ S("SELECT INBOX (condstore CONDSTORE)"), NULL },
+	{ S("SELECT INBOX ()"), NULL },
+	{ S("SELECT INBOX (QRESYNC (1 2))"), "INBOX qresync 1 2 - - -" },
+	{ S("SELECT INBOX (QRESYNC (1 2 3:4,9))"), "INBOX qresync 1 2 3:4,9 - -" },
+	{ S("SELECT INBOX (QRESYNC (1 2 (1,3:4 5,8:9)))"), "INBOX qresync 1 2 - 1,3:4 5,8:9" },
+	{ S("SELECT INBOX (QRESYNC (1 2 7 (1 5)) CONDSTORE)"), "INBOX condstore qresync 1 2 7 1 5" },
+	{ S("SELECT INBOX (QRESYNC (1 2 7 (1 5:6)))"), NULL },
+	{ S("SELECT INBOX (QRESYNC (1 2 7 (2,1 5:6)))"), NULL },
+	{ S("SELECT INBOX (QRESYNC (1 2 1:*))"), NULL },
+	{ S("SELECT INBOX (QRESYNC (0 2))"), NULL },
+	{ S("SELECT INBOX (QRESYNC (1))"), NULL },
+	{ S("SELECT INBOX (QRESYNC (1 2 ))"), NULL },
+	{ S("SELECT INBOX (QRESYNC 1 2)"), NULL },
 	{ S("CREATE a (USE (\\Sent))"), NULL },
 	{ S("DELETE a b"), NULL },
 	{ S("RENAME a inbox"), "a INBOX" },
@@ -221,6 +257,7 @@ static const struct {
 	{ S("LSUB a * RETURN ()"), NULL },
 	{ S("STATUS inbox (MESSAGES)"), "INBOX 1" },
 	{ S("STATUS a (unseen uidvalidity UIDNEXT RECENT messages)"), "a 1f" },
+	{ S("STATUS a (HIGHESTMODSEQ size Deleted)"), "a e0" },
 	{ S("STATUS a ()"), NULL },
 	{ S("STATUS a (FOO)"), NULL },
 	{ S("STATUS a MESSAGES"), NULL },
@@ -299,7 +336,17 @@ static const struct {
 	{ S("FETCH 1 FLAGS UID"), NULL },
 	{ S("FETCH 1 FLAGSX"), NULL },
 	{ S("FETCH 0 FLAGS"), NULL },
-	{ S("FETCH 1 FLAGS (CHANGEDSINCE 5)"), NULL },
+	{ S("FETCH 1 FLAGS (CHANGEDSINCE 5)"), "1 flags modseq changedsince 5" },
+	{ S("FETCH 1 (MODSEQ FLAGS) (changedsince 9223372036854775807)"),
+		"1 modseq flags changedsince 9223372036854775807" },
+	{ S("FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)"), NULL },
+	{ S("FETCH 1 FLAGS (CHANGEDSINCE)"), NULL },
+	{ S("FETCH 1 FLAGS (CHANGEDSINCE 5 CHANGEDSINCE 6)"), NULL },
+	{ S("FETCH 1 FLAGS (CHANGEDSINCE 5"), NULL },
+	{ S("FETCH 1 FLAGS ()"), NULL },
+	{ S("FETCH 1 FLAGS (FOO 5)"), NULL },
+	{ S("FETCH 1 FLAGS (VANISHED)"), NULL },
+	{ S("UID FETCH 1 FLAGS (VANISHED CHANGEDSINCE 5)"), "1 flags modseq changedsince 5 vanished" },
 	{ S("FETCH 1"), NULL },
 
 	{ S("STORE 1 FLAGS (\\Seen)"), "1 replace 10" },
@@ -313,7 +360,12 @@ static const struct {
 	{ S("STORE 1 +FLAGS "), NULL },
 	{ S("STORE 1 +FLAGS (\\Seen"), NULL },
 	{ S("STORE 1 FLAGSS (\\Seen)"), NULL },
-	{ S("STORE 1 (UNCHANGEDSINCE 1) FLAGS (\\Seen)"), NULL },
+	{ S("STORE 1 (UNCHANGEDSINCE 1) FLAGS (\\Seen)"), "1 replace 10 unchangedsince 1" },
+	{ S("STORE 1 (UNCHANGEDSINCE 0) +FLAGS.SILENT \\Seen"), "1 add silent 10 unchangedsince 0" },
+	{ S("STORE 1 (UNCHANGEDSINCE) FLAGS (\\Seen)"), NULL },
+	{ S("STORE 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 2) FLAGS (\\Seen)"), NULL },
+	{ S("STORE 1 (FOO 1) FLAGS (\\Seen)"), NULL },
+	{ S("STORE 1 () FLAGS (\\Seen)"), NULL },
 
 	{ S("SEARCH ALL"), "and(all)" },
 	{ S("UID SEARCH UNSEEN 1:5 UID 7"), "and(not(flag:10) seqnums:1:5 uids:7)" },
