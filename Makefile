@@ -22,12 +22,12 @@ ROOMS_master  := base conf server/ipc server/master
 ROOMS_front   := base conf server/ipc server/pool server/wire server/front
 ROOMS_worker  := base conf server/ipc server/pool auth server/worker
 ROOMS_session := base conf server/ipc server/pool server/wire server/imap server/pop3 maildir maildir/message server/session
-ROOMS_ctl     := base conf server/ipc server/ctl
+ROOMS_ctl     := base conf server/ipc maildir maildir/message server/ctl
 LIBS_master   := -lev -lsystemd
 LIBS_front    := -lssl -lcrypto -lev -lseccomp
 LIBS_worker   := -lpam -lcrypt -lseccomp
 LIBS_session  := -lev -lseccomp -llmdb
-LIBS_ctl      :=
+LIBS_ctl      := -llmdb
 PROGRAMS := $(B)/restanted $(B)/restante-front $(B)/restante-auth $(B)/restante-session $(B)/restantectl
 
 SOURCES := $(wildcard base/*.c conf/*.c auth/*.c maildir/*.c maildir/message/*.c server/*/*.c)
@@ -54,7 +54,7 @@ $(B)/restante-auth: $(call objects,$(ROOMS_worker))
 	$(CC) $(OPT) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_worker)
 $(B)/restante-session: $(call objects,$(ROOMS_session))
 	$(CC) $(OPT) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_session)
-$(B)/restantectl: $(call objects,$(ROOMS_ctl))
+$(B)/restantectl: $(call objects,$(ROOMS_ctl)) $(B)/auth/account.o $(B)/auth/expand.o
 	$(CC) $(OPT) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
 
 # Settings are compiled in: other settings make other objects.

@@ -15,11 +15,11 @@ static const char *const PARTS[] = { "cur", "new", "tmp" };
 enum { PARTS_COUNT = sizeof PARTS / sizeof *PARTS };
 
 /* The path's own parents are the admin's affair; the root itself is made, and may be a link the admin put there. */
-static int open_root(const char *path)
+static int open_root(const char *path, bool must_exist)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 && errno == ENOENT) {
+	if (fd < 0 && errno == ENOENT && !must_exist) {
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
 			return -errno;
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -50,7 +50,7 @@ int store_open(
 		return -EINVAL;
 	}
 
-	_cleanup_close_ int root_fd = open_root(settings->path);
+	_cleanup_close_ int root_fd = open_root(settings->path, settings->must_exist);
 
 	if (root_fd < 0) {
 		log_line(log, LOG_PRIORITY_ERROR, "maildir %s: %s", settings->path,
@@ -58,7 +58,7 @@ int store_open(
 		return root_fd;
 	}
 
-	int r = make_parts(log, settings->path, root_fd);
+	int r = settings->must_exist ? 0 : make_parts(log, settings->path, root_fd);
 
 	if (r < 0)
 		return r;

@@ -21,12 +21,14 @@ struct store_settings {
 	uint64_t quota_bytes, quota_messages; /* limits; 0: none. See quota_file.h */
 	const char *const *quota_ignore;      /* names of mailboxes that are not counted */
 	size_t quota_ignore_n;
+	bool must_exist; /* make no directory: for restantectl, which only looks */
 };
 
 struct store;
 
 /*
- * Open the store; make cur, new and tmp (mode 0700) where the root has none yet, and the root itself (its parent must exist).
+ * Open the store; make cur, new and tmp (mode 0700) where the root has none yet, and the root itself (its parent must exist),
+ * but with must_exist.
  * Returns 0; -ENOTDIR, -EACCES, -ELOOP (cur, new or tmp is a symbolic link), or another -errno, logged with path and cause.
  */
 _must_check_ int store_open(const struct store_settings *settings, const struct log *log, struct store **ret_store);

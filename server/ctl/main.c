@@ -1,7 +1,8 @@
-/* restantectl: asks the running restanted, and shows what it says. */
+/* restantectl: asks the running restanted, and shows what it says; looks at mail by itself. */
 #include "conf/keys.h"
 #include "server/ctl/check.h"
 #include "server/ctl/client.h"
+#include "server/ctl/mailbox.h"
 #include "server/ctl/output.h"
 
 #include <errno.h>
@@ -10,11 +11,25 @@
 
 #define STANDARD_CONFIG RESTANTE_SYSCONFDIR "/restante/restante.conf"
 
-enum { EXIT_USAGE = 2, WORDS_MAX = 3 };
+enum { EXIT_USAGE = 2, WORDS_MAX = 3, MANY = 10000 };
+
+enum {
+	OPT_JSON = 256,
+	OPT_ID,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_PATH,
+	OPT_FORMAT,
+	OPT_ALL,
+	OPT_COUNTS,
+	OPT_QUICK,
+	OPT_STRICT,
+};
 
 struct options {
 	const char *config, *socket, *id; /* NULL: not given */
 	bool json;
+	struct mailbox_options mailbox;
 };
 
 struct verb {
@@ -28,6 +43,7 @@ static int verb_plain(const struct options *options, char **arguments, int n);
 static int verb_reload(const struct options *options, char **arguments, int n);
 static int verb_kick(const struct options *options, char **arguments, int n);
 static int verb_check(const struct options *options, char **arguments, int n);
+static int verb_mailbox(const struct options *options, char **arguments, int n);
 static int verb_help(const struct options *options, char **arguments, int n);
 
 /* run sees arguments from the verb's own name on: arguments[0] is it. */
@@ -46,6 +62,8 @@ static const struct verb verbs[] = {
 	{ "check", "",
 		"check configuration, certificates, keys and PAM service, without a running server",
 		0, 0, verb_check },
+	{ "mailbox", "VERB ...", "look at the mail of a user, without a running server:", 1, MANY,
+		verb_mailbox },
 	{ "help", "", "this text", 0, 0, verb_help },
 };
 
@@ -58,12 +76,18 @@ static void print_usage(FILE *to)
 
 		snprintf(left, sizeof left, "%s %s", verbs[i].name, verbs[i].arguments);
 		fprintf(to, "  %-20s %s\n", left, verbs[i].help);
+		if (verbs[i].run == verb_mailbox)
+			mailbox_print_usage(to);
 	}
 	fprintf(to, "\nOptions:\n"
 		    "  -c FILE              configuration that names the control socket; "
 		    "standard: " STANDARD_CONFIG "\n"
 		    "  -s SOCKET            the control socket itself\n"
 		    "  --json               print JSON instead of tables\n"
+		    "  --path DIR           the mail in DIR, as its owner, instead of a user's\n"
+		    "  --all                all mailboxes\n"
+		    "  --quick, --strict    verify: read no message; let notes count as problems\n"
+		    "  --format, -o FILE    export: mbox or tar; into a new file\n"
 		    "  --help, --version    print this text, or the version\n");
 }
 
@@ -72,6 +96,15 @@ static int verb_help(const struct options *options, char **arguments, int n)
 	(void)options, (void)arguments, (void)n;
 	print_usage(stdout);
 	return 0;
+}
+
+static int verb_mailbox(const struct options *options, char **arguments, int n)
+{
+	struct mailbox_options mailbox = options->mailbox;
+
+	mailbox.config = options->config;
+	mailbox.json = options->json;
+	return mailbox_run(&mailbox, arguments + 1, n);
 }
 
 static int verb_check(const struct options *options, char **arguments, int n)
@@ -206,7 +239,8 @@ static int run_verb(const struct options *options, char **arguments, int n)
 		if (strcmp(arguments[0], verbs[i].name) != 0)
 			continue;
 		if (n < verbs[i].min_arguments || n > verbs[i].max_arguments ||
-			(options->id && verbs[i].run != verb_kick)) {
+			(options->id && verbs[i].run != verb_kick) ||
+			(mailbox_has_options(&options->mailbox) && verbs[i].run != verb_mailbox)) {
 			fprintf(stderr, "restantectl: usage: restantectl %s %s\n", verbs[i].name,
 				verbs[i].arguments);
 			return EXIT_USAGE;
@@ -217,12 +251,43 @@ static int run_verb(const struct options *options, char **arguments, int n)
 	return EXIT_USAGE;
 }
 
+/* Options of the mailbox verbs. Returns false for any other. */
+static bool take_mailbox_option(struct mailbox_options *options, int c)
+{
+	switch (c) {
+	case 'o':
+		options->output = optarg;
+		return true;
+	case OPT_PATH:
+		options->path = optarg;
+		return true;
+	case OPT_FORMAT:
+		options->format = optarg;
+		return true;
+	case OPT_ALL:
+		return options->all = true;
+	case OPT_COUNTS:
+		return options->counts = true;
+	case OPT_QUICK:
+		return options->quick = true;
+	case OPT_STRICT:
+		return options->strict = true;
+	default:
+		return false;
+	}
+}
+
 int main(int argc, char **argv)
 {
-	enum { OPT_JSON = 256, OPT_ID, OPT_HELP, OPT_VERSION };
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "id", required_argument, NULL, OPT_ID },
+		{ "path", required_argument, NULL, OPT_PATH },
+		{ "format", required_argument, NULL, OPT_FORMAT },
+		{ "all", no_argument, NULL, OPT_ALL },
+		{ "counts", no_argument, NULL, OPT_COUNTS },
+		{ "quick", no_argument, NULL, OPT_QUICK },
+		{ "strict", no_argument, NULL, OPT_STRICT },
 		{ "help", no_argument, NULL, OPT_HELP },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ 0 },
@@ -230,7 +295,7 @@ int main(int argc, char **argv)
 	struct options options = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);
-	for (int c; (c = getopt_long(argc, argv, "c:s:h", longs, NULL)) != -1;)
+	for (int c; (c = getopt_long(argc, argv, "c:s:o:h", longs, NULL)) != -1;)
 		switch (c) {
 		case 'c':
 			options.config = optarg;
@@ -252,6 +317,8 @@ int main(int argc, char **argv)
 			puts("restantectl " RESTANTE_VERSION);
 			return 0;
 		default:
+			if (take_mailbox_option(&options.mailbox, c))
+				break;
 			print_usage(stderr);
 			return EXIT_USAGE;
 		}

@@ -3,7 +3,7 @@
 
 #include "maildir/store.h"
 #include "server/ipc/frames.h"
-#include "server/session/become.h"
+#include "base/become.h"
 #include "server/session/session.h"
 
 /* Strings are its own. */

@@ -1,5 +1,5 @@
 /* Becoming the user and entering the sandbox are for good; so each test runs in a process of its own. */
-#include "server/session/become.h"
+#include "base/become.h"
 #include "server/session/landlock.h"
 #include "server/session/user_sandbox.h"
 #include "tests/unit/unit.h"

@@ -1,4 +1,4 @@
-#include "server/session/become.h"
+#include "base/become.h"
 
 #include "base/must.h"
 

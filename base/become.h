@@ -1,4 +1,4 @@
-/* become.h - a session turns from root into the mail user, for good. */
+/* become.h - a process turns from root into the mail user, for good: a session, and restantectl before it looks at mail. */
 #pragma once
 
 #include "base/cleanup.h"
