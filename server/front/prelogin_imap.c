@@ -11,7 +11,7 @@
 #include "server/wire/token.h"
 
 /* True in both states; what differs is added. The list after login comes with the verdict. */
-#define CAPABILITIES_ALWAYS "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE"
+#define CAPABILITIES_ALWAYS "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE"
 #define CAPABILITIES_CLEAR CAPABILITIES_ALWAYS " STARTTLS LOGINDISABLED"
 #define CAPABILITIES_TLS CAPABILITIES_ALWAYS " AUTH=PLAIN"
 

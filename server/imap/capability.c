@@ -3,6 +3,7 @@
 /* IMAP4rev1 and IMAP4rev2 come first: some clients look no further for what they speak. */
 static const struct capability capabilities[] = {
 	{ .name = "IMAP4rev1", .rfc = "3501" },
+	{ .name = "IMAP4rev2", .rfc = "9051", .enables = ENABLED_REV2 },
 	{ .name = "LITERAL+", .rfc = "7888" },
 	{ .name = "ID", .rfc = "2971" },
 	{ .name = "ENABLE", .rfc = "5161" },
@@ -19,6 +20,8 @@ static const struct capability capabilities[] = {
 	{ .name = "CONDSTORE", .rfc = "7162", .enables = ENABLED_CONDSTORE },
 	{ .name = "QRESYNC", .rfc = "7162", .enables = ENABLED_QRESYNC },
 	{ .name = "STATUS=SIZE", .rfc = "8438" },
+	{ .name = "UIDONLY", .rfc = "9586", .enables = ENABLED_UIDONLY },
+	{ .name = "UTF8=ACCEPT", .rfc = "6855", .enables = ENABLED_UTF8 },
 };
 
 enum { CAPABILITIES = sizeof capabilities / sizeof *capabilities };

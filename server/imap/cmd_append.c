@@ -135,17 +135,19 @@ static enum run read_line(struct imap *imap, struct append_progress *p)
 {
 	enum frame_event event = frame_imap_next(&imap->frame, imap->io->in);
 	struct slice line = slice_tail(buf_slice(&imap->frame.command), p->line_at);
+	bool closed = !imap->command.arguments.append.utf8 || slice_skip(&line, ')');
 
 	switch (event) {
 	case FRAME_MORE:
 		return imap->io->in_eof ? imap_close(imap, CLOSE_CLIENT_GONE) : RUN_INPUT;
 	case FRAME_COMMAND:
-		if (line.n > 0)
+		if (line.n > 0 || !closed)
 			return imap_bad(imap, "Syntax error behind the message");
 		p->stage = APPEND_COMMIT;
 		return RUN_DONE;
 	case FRAME_LITERAL:
-		return next_message(imap, p, line);
+		return closed ? next_message(imap, p, line)
+			      : imap_bad(imap, "Expected ) behind the message");
 	case FRAME_TOO_LONG:
 		(void)imap_bad(imap, "Command line is too long");
 		imap->command.code = "TOOBIG";

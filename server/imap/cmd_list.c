@@ -47,6 +47,7 @@ static struct list_pattern whole_pattern(struct imap *imap)
 	struct list_pattern pattern = { .text = arena_format(&imap->arena, "%.*s%.*s",
 						SLICE_FMT(a->reference), SLICE_FMT(a->pattern)) };
 
+	pattern.utf8 = imap->enabled & ENABLED_UTF8_NAMES;
 	for (size_t i = 0; i < pattern.text.n; i++)
 		pattern.utf8 |= pattern.text.p[i] < 0;
 	return pattern;

@@ -90,7 +90,7 @@ static void tell_mailbox(struct imap *imap)
 		write_raw(w, SLICE("()"));
 	write_raw(w, SLICE("] These stay\r\n"));
 	updates_write_exists(imap);
-	if (unseen > 0 && !(imap->enabled & ENABLED_REV2))
+	if (unseen > 0 && !(imap->enabled & (ENABLED_REV2 | ENABLED_UIDONLY)))
 		write_format(w, "* OK [UNSEEN %u] First unseen message\r\n", unseen);
 	write_format(w, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] Next UID\r\n",
 		mailbox_uidvalidity(imap->mailbox), mailbox_uidnext(imap->mailbox));

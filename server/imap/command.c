@@ -56,7 +56,9 @@ enum {
 	ANY = NOT_AUTH | AUTH,
 	BY_UID = COMMAND_BY_UID,
 	NO_EXPUNGE = COMMAND_NO_EXPUNGE,
+	BY_NUMBER = COMMAND_BY_NUMBER,
 	READ_WRITE = COMMAND_READ_WRITE,
+	WAITS = COMMAND_WAITS,
 	NO_SYNC = COMMAND_NO_SYNC,
 	MESSAGE = COMMAND_MESSAGE,
 };
@@ -86,7 +88,7 @@ static const struct command_type commands[] = {
 	{ "NAMESPACE", AUTH, 0, parse_nothing, cmd_namespace, NULL, "9051 6.3.10" },
 	{ "STATUS", AUTH, 0, parse_status, cmd_status, end_status, "9051 6.3.11" },
 	{ "APPEND", AUTH, MESSAGE, parse_append, cmd_append, end_append, "9051 6.3.12" },
-	{ "IDLE", AUTH, 0, parse_nothing, cmd_idle, NULL, "9051 6.3.13" },
+	{ "IDLE", AUTH, WAITS, parse_nothing, cmd_idle, NULL, "9051 6.3.13" },
 
 	{ "CHECK", SELECTED, 0, parse_nothing, cmd_noop, NULL, "3501 6.4.1" },
 	{ "CLOSE", SELECTED, NO_SYNC, parse_nothing, cmd_close, NULL, "9051 6.4.1" },
@@ -102,7 +104,7 @@ static const struct command_type commands[] = {
 	{ "UID STORE", SELECTED, BY_UID | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.9" },
 	{ "COPY", SELECTED, NO_EXPUNGE, parse_copy, cmd_copy, end_copy, "9051 6.4.7" },
 	{ "UID COPY", SELECTED, BY_UID, parse_copy, cmd_copy, end_copy, "9051 6.4.9" },
-	{ "MOVE", SELECTED, READ_WRITE, parse_copy, cmd_move, end_copy, "9051 6.4.8" },
+	{ "MOVE", SELECTED, BY_NUMBER | READ_WRITE, parse_copy, cmd_move, end_copy, "9051 6.4.8" },
 	{ "UID MOVE", SELECTED, BY_UID | READ_WRITE, parse_copy, cmd_move, end_copy, "9051 6.4.9" },
 };
 

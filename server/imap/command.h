@@ -32,9 +32,11 @@ enum run {
 
 enum command_flag {
 	COMMAND_BY_UID = 1 << 0,     /* the UID form */
-	COMMAND_NO_EXPUNGE = 1 << 1, /* EXPUNGE may not be told with it (RFC 9051 section 7.5.1) */
+	COMMAND_NO_EXPUNGE = 1 << 1, /* EXPUNGE may not be told with it (RFC 9051 section 7.5.1): it is by number */
 	COMMAND_READ_WRITE = 1 << 2, /* needs a mailbox that was SELECTed, not EXAMINEd */
 	COMMAND_NO_SYNC = 1 << 3,    /* ends without looking for changes of the mailbox */
+	COMMAND_BY_NUMBER = 1 << 5, /* takes sequence numbers, but EXPUNGE may be told */
+	COMMAND_WAITS = 1 << 6,     /* for the client, while it runs: no progress is told */
 	COMMAND_MESSAGE = 1 << 4, /* takes messages: run begins when the literal of the first is announced */
 };
 

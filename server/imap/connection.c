@@ -101,6 +101,8 @@ enum run imap_fault(struct imap *imap, const struct grammar *grammar)
 
 	if (grammar->fault == GRAMMAR_LIMIT)
 		return imap_no(imap, "LIMIT", grammar->why);
+	if (grammar->fault == GRAMMAR_UIDREQUIRED)
+		return imap_uidrequired(imap);
 	if (grammar->fault == GRAMMAR_SYNTAX)
 		return imap_bad(
 			imap, grammar->why ? grammar->why : "Syntax error in the arguments");
@@ -163,6 +165,7 @@ void connection_enable(struct imap *imap, unsigned enabled)
 	if (enabled & ENABLED_QRESYNC)
 		enabled |= ENABLED_CONDSTORE;
 	imap->enabled |= enabled;
+	imap->out.utf8 = imap->enabled & ENABLED_UTF8_NAMES;
 }
 
 /* What it may take for its last known modseq. RFC 7162 section 7: at least 1. */

@@ -21,6 +21,7 @@ struct command {
 	struct slice tag;                /* n is 0: none could be read, "*" is sent */
 	union arguments arguments;
 	void *progress;             /* of type->run: made at its first call */
+	bool holds_expunges;        /* sequence numbers must not shift with it (RFC 9051 section 7.5.1) */
 	uint64_t locked_since_usec; /* when a lock was first found held elsewhere; 0: not */
 
 	enum completion completion;

@@ -3,13 +3,14 @@
 #include "base/limits.h"
 #include "base/mutf7.h"
 #include "base/utf8.h"
+#include "server/imap/capability.h"
 #include "server/wire/token.h"
 
 enum { MAILBOX_NAME_MAX_BYTES = LIMIT_PATH_BYTES };
 
 enum parse grammar_bad(struct grammar *grammar, enum grammar_fault fault, const char *why)
 {
-	if (!grammar->why) {
+	if (!grammar->why && grammar->fault == GRAMMAR_SYNTAX) {
 		grammar->fault = fault;
 		grammar->why = why;
 	}
@@ -33,18 +34,19 @@ static bool is_ascii(struct slice s)
 }
 
 /* The name a client wrote, as UTF-8. */
-static bool decode_name(struct slice raw, struct arena *arena, struct slice *ret_name)
+static bool decode_name(struct slice raw, struct grammar *grammar, struct slice *ret_name)
 {
 	_cleanup_buf_ struct buf name = BUF(MAILBOX_NAME_MAX_BYTES);
+	bool is_utf8 = (grammar->enabled & ENABLED_UTF8_NAMES) || !is_ascii(raw);
 
-	if (is_ascii(raw) ? mutf7_decode(raw, &name) < 0
-			  : !utf8_is_valid(raw) || buf_add(&name, raw) < 0)
+	if (is_utf8 ? !utf8_is_valid(raw) || buf_add(&name, raw) < 0
+		    : mutf7_decode(raw, &name) < 0)
 		return false;
 	if (has_control(buf_slice(&name)))
 		return false;
 	*ret_name = slice_equal_nocase(buf_slice(&name), SLICE("INBOX"))
 			    ? SLICE("INBOX")
-			    : arena_copy(arena, buf_slice(&name));
+			    : arena_copy(grammar->arena, buf_slice(&name));
 	return true;
 }
 
@@ -54,9 +56,11 @@ enum parse grammar_mailbox(struct slice *in, struct grammar *grammar, struct sli
 
 	if (token_astring(&s, grammar->arena, &raw) != PARSE_OK)
 		return PARSE_BAD;
-	if (!decode_name(raw, grammar->arena, ret_name))
-		return grammar_bad(
-			grammar, GRAMMAR_SYNTAX, "Mailbox name is too long or not modified UTF-7");
+	if (!decode_name(raw, grammar, ret_name))
+		return grammar_bad(grammar, GRAMMAR_SYNTAX,
+			(grammar->enabled & ENABLED_UTF8_NAMES)
+				? "Mailbox name is too long or not UTF-8"
+				: "Mailbox name is too long or not modified UTF-7");
 	*in = s;
 	return PARSE_OK;
 }

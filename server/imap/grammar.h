@@ -11,6 +11,7 @@ enum grammar_fault {
 	GRAMMAR_SYNTAX,     /* BAD */
 	GRAMMAR_LIMIT,      /* NO [LIMIT]: right, but more than we take */
 	GRAMMAR_BADCHARSET, /* NO [BADCHARSET (...)] */
+	GRAMMAR_UIDREQUIRED, /* BAD [UIDREQUIRED]: sequence numbers, and UIDONLY is enabled */
 };
 
 /* Handed to every parse function; values live in arena as long as the command. */
@@ -19,6 +20,7 @@ struct grammar {
 	unsigned enabled; /* enum imap_enabled, of the connection */
 	enum grammar_fault fault;
 	const char *why; /* a text for the client, NULL: "Syntax error in arguments" */
+	bool seqnums;    /* set where a command by UID takes sequence numbers, too: they must not shift while it runs */
 	unsigned depth;  /* of parentheses, NOT and OR around what is parsed now */
 };
 
@@ -27,7 +29,8 @@ enum parse grammar_bad(struct grammar *grammar, enum grammar_fault fault, const 
 
 /*
  * A mailbox name as UTF-8: INBOX in any case becomes "INBOX", modified UTF-7 is decoded (RFC 3501 section 5.1.3), and
- * valid UTF-8 in quotes or a literal is taken as it is (RFC 9051 section 5.1).
+ * valid UTF-8 in quotes or a literal is taken as it is (RFC 9051 section 5.1). With ENABLED_UTF8_NAMES there is no
+ * modified UTF-7: "&" stands for itself.
  * Returns PARSE_BAD for what is neither, and for names with control characters.
  */
 _must_check_ enum parse grammar_mailbox(

@@ -5,6 +5,7 @@
 #include "maildir/mailbox.h"
 #include "maildir/message/charset.h"
 #include "server/imap/grammar_date.h"
+#include "server/imap/capability.h"
 #include "server/wire/token.h"
 
 enum { SEARCH_TEXT_MAX_BYTES = 4096 };
@@ -315,6 +316,9 @@ static enum parse take_key_inside(
 	if (in->n > 0 && (ascii_is_digit(in->p[0]) || in->p[0] == '*')) {
 		struct search_key key = { .kind = SEARCH_SEQNUMS };
 
+		if (g->grammar->enabled & ENABLED_UIDONLY) /* RFC 9586 section 3.5 */
+			return grammar_bad(g->grammar, GRAMMAR_UIDREQUIRED, NULL);
+		g->grammar->seqnums = true;
 		return token_sequence_set(in, &key.set) == PARSE_OK ? new_key(g, &key, ret_key)
 								    : PARSE_BAD;
 	}
@@ -383,6 +387,9 @@ static enum parse take_charset(struct slice *in, struct search_grammar *g)
 
 	if (token_word(in, SLICE("CHARSET")) != PARSE_OK)
 		return PARSE_OK;
+	if (g->grammar->enabled & ENABLED_UTF8) /* RFC 6855 section 3 */
+		return grammar_bad(g->grammar, GRAMMAR_SYNTAX,
+			"CHARSET is not allowed once UTF8=ACCEPT is enabled");
 	if (token_space(in) != PARSE_OK ||
 		token_astring(in, g->grammar->arena, &charset) != PARSE_OK ||
 		token_space(in) != PARSE_OK)
@@ -407,6 +414,10 @@ enum parse grammar_search(
 		take_charset(&s, &g) != PARSE_OK || take_keys(&s, &g, &a.key) != PARSE_OK ||
 		token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
+	if (!a.extended && (grammar->enabled & ENABLED_REV2)) { /* RFC 9051 section 6.4.4 */
+		a.extended = true;
+		a.returns = SEARCH_RETURN_ALL;
+	}
 	*in = s;
 	*ret_arguments = a;
 	return PARSE_OK;

@@ -76,8 +76,12 @@ static enum run begin_command(struct imap *imap)
 		return imap_bad(imap, "Unknown command");
 	if (!is_allowed(imap))
 		return imap_bad(imap, not_allowed(imap));
+	if ((command->type->flags & (COMMAND_NO_EXPUNGE | COMMAND_BY_NUMBER)) &&
+		(imap->enabled & ENABLED_UIDONLY))
+		return imap_uidrequired(imap);
 	if (command->type->parse(&in, &grammar, &command->arguments) != PARSE_OK)
 		return imap_fault(imap, &grammar);
+	command->holds_expunges = grammar.seqnums || (command->type->flags & COMMAND_NO_EXPUNGE);
 	if ((command->type->flags & COMMAND_READ_WRITE) && !imap->read_write)
 		return imap_no(imap, NULL, "The mailbox was opened read-only, by EXAMINE");
 	imap->engine.commands++;
@@ -177,7 +181,7 @@ static enum run run_command(struct imap *imap)
 	}
 	imap->phase = PHASE_ANSWER;
 	if (imap->state == IMAP_SELECTED && !(type->flags & COMMAND_NO_SYNC)) {
-		updates_begin(imap, !(type->flags & COMMAND_NO_EXPUNGE));
+		updates_begin(imap, !imap->command.holds_expunges);
 		imap->phase = PHASE_UPDATES;
 	}
 	return RUN_DONE;
@@ -268,7 +272,10 @@ static void begin_step(struct imap *imap, struct engine_io *io)
 {
 	imap->io = io;
 	imap->work = (struct work){ .now_usec = io->now_usec, .budget = io->budget };
-	imap->out = (struct writer){ .out = io->out };
+	imap->out = (struct writer){
+		.out = io->out,
+		.utf8 = imap->enabled & ENABLED_UTF8_NAMES,
+	};
 }
 
 static enum engine_wants imap_step(struct engine *engine, struct engine_io *io)

@@ -8,6 +8,10 @@ void write_mailbox(struct writer *w, struct slice name)
 {
 	_cleanup_buf_ struct buf encoded = BUF(LIMIT_PATH_BYTES);
 
+	if (w->utf8) {
+		write_astring(w, name);
+		return;
+	}
 	must(mutf7_encode(name, &encoded) == 0);
 	write_astring(w, buf_slice(&encoded));
 }

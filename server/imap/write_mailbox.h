@@ -3,5 +3,8 @@
 
 #include "server/wire/writer.h"
 
-/* Append a name in modified UTF-7 (RFC 3501 section 5.1.3), as atom or string. name is UTF-8, as the store gives it. */
+/*
+ * Append a name, as atom or string: in modified UTF-7 (RFC 3501 section 5.1.3), or as it is where the writer may write
+ * UTF-8. name is UTF-8, as the store gives it.
+ */
 void write_mailbox(struct writer *w, struct slice name);

@@ -14,7 +14,7 @@ struct dialogue {
 	const char *attempts;    /* "COMMAND user;" of each credential in the clear */
 };
 
-#define TLS_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE AUTH=PLAIN"
+#define TLS_CAPABILITIES "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE AUTH=PLAIN"
 #define PRIVACY "NO [PRIVACYREQUIRED] Not without TLS: set SSL/TLS (port 993) or STARTTLS in your mail program\r\n"
 #define POP3_REFUSAL "-ERR Not without TLS: set SSL/TLS (port 995) or STARTTLS (STLS) in your mail program\r\n"
 #define WRONG "NO [AUTHENTICATIONFAILED] Wrong user name or password\r\n"
