@@ -166,6 +166,19 @@ static int find_card(struct mailbox *mailbox, size_t number, struct card *ret_ca
 	return card_unpack(record, identity_of(mailbox, number), ret_card) ? 0 : -ENOENT;
 }
 
+void mailbox_facts_from_card(struct mailbox *mailbox, size_t number)
+{
+	struct entry *entry = &mailbox->list.entries[number];
+	struct card card;
+
+	if (find_card(mailbox, number, &card) < 0)
+		return;
+	if (entry->rfc822_size == ENTRY_SIZE_UNKNOWN)
+		entry->rfc822_size = card.rfc822_size;
+	if (entry->internaldate == ENTRY_DATE_UNKNOWN)
+		entry->internaldate = card.internaldate;
+}
+
 int mailbox_card_known(struct mailbox *mailbox, uint32_t msg_uid, struct card *ret_card)
 {
 	ssize_t number = find_shown(mailbox, msg_uid);

@@ -155,5 +155,8 @@ bool mailbox_fsync_never(const struct mailbox *mailbox);
 /* Forget cards that are being made. */
 void card_makings_free(struct card_makings *makings);
 
+/* Size and date of a message that are not known yet, if there is a card that says them. Opens no file. */
+void mailbox_facts_from_card(struct mailbox *mailbox, size_t number);
+
 /* Forget sizes that are being counted. */
 void mailbox_drop_counts(struct mailbox *mailbox);

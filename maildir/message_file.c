@@ -68,6 +68,8 @@ int mailbox_internaldate(struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret
 
 	struct entry *entry = &mailbox->list.entries[number];
 
+	if (entry->internaldate == ENTRY_DATE_UNKNOWN)
+		mailbox_facts_from_card(mailbox, (size_t)number);
 	if (entry->internaldate == ENTRY_DATE_UNKNOWN) {
 		r = stat_named(mailbox, (size_t)number, &st);
 		if (r == -ENOENT)
@@ -160,6 +162,10 @@ int mailbox_rfc822_size(
 	uint64_t octets = mailbox->list.entries[number].rfc822_size;
 
 	if (octets == ENTRY_SIZE_UNKNOWN && !recorded_size(mailbox, (size_t)number, &octets)) {
+		mailbox_facts_from_card(mailbox, (size_t)number);
+		octets = mailbox->list.entries[number].rfc822_size;
+	}
+	if (octets == ENTRY_SIZE_UNKNOWN) {
 		struct size_count *count = find_count(mailbox, msg_uid);
 
 		if (count->msg_uid == 0) {

@@ -26,8 +26,10 @@ void end_fetch(struct imap *imap)
 {
 	struct fetch_progress *p = imap->command.progress;
 
-	if (p)
-		buf_done(&p->write.text);
+	if (!p)
+		return;
+	buf_done(&p->write.text);
+	buf_done(&p->write.card.bytes);
 }
 
 /*
@@ -71,6 +73,7 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 
 	*p = (struct fetch_progress){ .seqnums = seqnums, .needs = fetch_needs(a) };
 	p->write.text = BUF(2 * LIMIT_HEADER_BYTES + 2); /* every LF may become CRLF */
+	p->write.card.bytes = fetch_card_buf();
 	imap->command.progress = p;
 	if (a->vanished) {
 		int r = find_vanished(imap, p);
@@ -111,7 +114,7 @@ static bool is_wanted(const struct imap *imap, uint32_t seqnum)
 /* Move on to the next message of the set. Returns RUN_STEP; RUN_DONE, and p->write.seqnum stays 0 behind the last. */
 static enum run next_message(struct imap *imap, struct fetch_progress *p)
 {
-	struct buf text = p->write.text;
+	struct buf text = p->write.text, card_bytes = p->write.card.bytes;
 	unsigned passed = 0;
 
 	do {
@@ -123,29 +126,60 @@ static enum run next_message(struct imap *imap, struct fetch_progress *p)
 	p->write = (struct fetch_write){
 		.seqnum = p->seqnum,
 		.msg_uid = view_uid(imap->view, p->seqnum),
+		.card.bytes = card_bytes,
 		.text = text,
 	};
 	p->seen_done = 0;
 	return RUN_DONE;
 }
 
-static int find_out(struct imap *imap, struct fetch_progress *p)
+/* The message's file, as far as it is needed. */
+static int find_out_file(struct imap *imap, uint32_t msg_uid, unsigned needs)
 {
 	struct message_file *file = &imap->file;
+	int r = 0;
+
+	if (needs & NEED_FILE)
+		r = message_file_open(file, imap->mailbox, msg_uid);
+	if (r == 0 && (needs & NEED_STRUCTURE))
+		r = message_file_structure(file, &imap->work);
+	if (r == 0 && (needs & NEED_HEADER))
+		r = message_file_header(file, &imap->work);
+	if (r == 0 && (needs & NEED_OCTETS))
+		r = message_file_octets(file, &imap->work);
+	return r;
+}
+
+/* Card and preview, each once. *needs grows by what is not on the card. */
+static int find_out_card(struct imap *imap, struct fetch_progress *p, unsigned *needs)
+{
+	struct fetch_card *card = &p->write.card;
 	uint32_t msg_uid = p->write.msg_uid;
 	int r = 0;
 
-	if (p->needs & NEED_FILE)
-		r = message_file_open(file, imap->mailbox, msg_uid);
-	if (r == 0 && (p->needs & NEED_STRUCTURE))
-		r = message_file_structure(file, &imap->work);
-	if (r == 0 && (p->needs & NEED_HEADER))
-		r = message_file_header(file, &imap->work);
-	if (r == 0 && (p->needs & NEED_OCTETS))
-		r = message_file_octets(file, &imap->work);
-	if (r == 0 && (p->needs & NEED_SIZE))
+	if ((*needs & NEED_CARD) && !card->known)
+		r = fetch_card_take(card, imap->mailbox, msg_uid, &imap->work);
+	if (r == 0 && (*needs & (NEED_PREVIEW | NEED_PREVIEW_KNOWN)) && !card->preview.p)
+		r = fetch_card_take_preview(
+			card, imap->mailbox, msg_uid, !(*needs & NEED_PREVIEW), &imap->work);
+	if (r == 0 && (*needs & NEED_EMAILID))
+		r = mailbox_emailid(imap->mailbox, msg_uid, card->emailid);
+	if (r == 0 && card->known)
+		*needs |= fetch_needs_beyond(&imap->command.arguments.fetch, card);
+	return r;
+}
+
+static int find_out(struct imap *imap, struct fetch_progress *p)
+{
+	uint32_t msg_uid = p->write.msg_uid;
+	unsigned needs = p->needs;
+	int r = find_out_card(imap, p, &needs);
+
+	if (r == 0)
+		r = find_out_file(imap, msg_uid, needs);
+	if (r == 0 && (needs & NEED_SIZE))
 		r = mailbox_rfc822_size(imap->mailbox, msg_uid, &imap->work, &p->write.rfc822_size);
-	if (r == 0 && (p->needs & NEED_DATE))
+	if (r == 0 && (needs & NEED_DATE))
 		r = mailbox_internaldate(imap->mailbox, msg_uid, &p->write.internaldate);
 	return r;
 }

@@ -23,25 +23,38 @@ static unsigned needs_of_section(const struct section *section)
 	}
 }
 
+/* Whether a section may be made from the card alone. */
+static bool is_on_card(const struct section *section)
+{
+	return section->n == 0 && section->fields == FIELDS_THESE &&
+	       card_has_fields(section->names, section->names_n);
+}
+
 static unsigned needs_of_item(const struct fetch_item *item)
 {
 	switch (item->kind) {
 	case FETCH_FLAGS:
 	case FETCH_UID:
+	case FETCH_SAVEDATE:
 		return 0;
 	case FETCH_MODSEQ:
 		return NEED_MODSEQ;
+	case FETCH_EMAILID:
+		return NEED_EMAILID;
 	case FETCH_INTERNALDATE:
 		return NEED_DATE;
 	case FETCH_RFC822_SIZE:
 		return NEED_SIZE;
 	case FETCH_ENVELOPE:
-		return NEED_FILE | NEED_HEADER;
 	case FETCH_BODY:
 	case FETCH_BODYSTRUCTURE:
-		return NEED_FILE | NEED_STRUCTURE;
+	case FETCH_THREADID:
+		return NEED_CARD;
+	case FETCH_PREVIEW:
+		return item->lazy ? NEED_PREVIEW_KNOWN : NEED_PREVIEW;
 	case FETCH_SECTION:
-		return needs_of_section(&item->section) | (item->sets_seen ? NEED_SEEN : 0);
+		return (is_on_card(&item->section) ? NEED_CARD : needs_of_section(&item->section)) |
+		       (item->sets_seen ? NEED_SEEN : 0);
 	}
 	return 0;
 }
@@ -52,6 +65,33 @@ unsigned fetch_needs(const struct fetch_arguments *arguments)
 
 	for (size_t i = 0; i < arguments->n; i++)
 		needs |= needs_of_item(&arguments->items[i]);
+	return needs;
+}
+
+/* What an item needs that is not on the card as it should be. */
+static unsigned needs_beyond(const struct fetch_item *item, const struct fetch_card *card)
+{
+	switch (item->kind) {
+	case FETCH_ENVELOPE:
+		return card->envelope.p ? 0 : NEED_FILE | NEED_HEADER;
+	case FETCH_BODY:
+		return card->body.p ? 0 : NEED_FILE | NEED_STRUCTURE;
+	case FETCH_BODYSTRUCTURE:
+		return card->bodystructure.p ? 0 : NEED_FILE | NEED_STRUCTURE;
+	case FETCH_SECTION:
+		return card->fields.p || !is_on_card(&item->section) ? 0 : NEED_FILE | NEED_HEADER;
+	default:
+		return 0;
+	}
+}
+
+unsigned fetch_needs_beyond(
+	const struct fetch_arguments *arguments, const struct fetch_card *card)
+{
+	unsigned needs = 0;
+
+	for (size_t i = 0; i < arguments->n; i++)
+		needs |= needs_beyond(&arguments->items[i], card);
 	return needs;
 }
 
@@ -112,18 +152,10 @@ static void write_label(struct imap *imap, const struct fetch_item *item)
 
 /* HEADER.FIELDS and HEADER.FIELDS.NOT: made in memory, then sent like a literal of any kind. */
 static enum run write_fields(struct imap *imap, struct fetch_write *write,
-	const struct fetch_item *item, const struct stretch *stretch)
+	const struct fetch_item *item, struct slice header)
 {
 	const struct section *section = &item->section;
-	_cleanup_buf_ struct buf read = BUF(LIMIT_HEADER_BYTES);
-	struct slice header = buf_slice(&imap->file.header);
 
-	if (section->n > 0) {
-		if (message_file_read(&imap->file, stretch->offset, stretch->end,
-			    LIMIT_HEADER_BYTES, &read, &imap->work) < 0)
-			return imap_close(imap, CLOSE_MAILBOX_FAULT);
-		header = buf_slice(&read);
-	}
 	buf_clear(&write->text);
 	if (header_select(header, section->names, section->names_n,
 		    section->fields == FIELDS_NOT_THESE, true, &write->text) < 0)
@@ -138,18 +170,34 @@ static enum run write_fields(struct imap *imap, struct fetch_write *write,
 	return RUN_DONE;
 }
 
+/* Of a part: its header is read. */
+static enum run write_fields_of(struct imap *imap, struct fetch_write *write,
+	const struct fetch_item *item, const struct stretch *stretch)
+{
+	_cleanup_buf_ struct buf read = BUF(LIMIT_HEADER_BYTES);
+
+	if (item->section.n == 0)
+		return write_fields(imap, write, item, buf_slice(&imap->file.header));
+	if (message_file_read(&imap->file, stretch->offset, stretch->end, LIMIT_HEADER_BYTES, &read,
+		    &imap->work) < 0)
+		return imap_close(imap, CLOSE_MAILBOX_FAULT);
+	return write_fields(imap, write, item, buf_slice(&read));
+}
+
 static enum run write_section(
 	struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
 {
 	struct stretch stretch;
 
 	write_label(imap, item);
+	if (write->card.fields.p && is_on_card(&item->section))
+		return write_fields(imap, write, item, write->card.fields);
 	if (!find_stretch(&imap->file, &item->section, &stretch)) {
 		write_nstring(&imap->out, (struct slice){ NULL, 0 });
 		return RUN_DONE;
 	}
 	if (item->section.fields != FIELDS_ALL)
-		return write_fields(imap, write, item, &stretch);
+		return write_fields_of(imap, write, item, &stretch);
 
 	uint64_t skip_octets, octets = stretch.octets;
 
@@ -188,26 +236,60 @@ static void write_number_item(struct imap *imap, const struct fetch_item *item, 
 	write_number(&imap->out, number);
 }
 
-static void write_date(struct imap *imap, int64_t seconds)
+static void write_date_item(struct imap *imap, const struct fetch_item *item, int64_t seconds)
 {
 	char text[DATE_TIME_TEXT_BYTES];
 
 	date_time_format(seconds, text);
-	write_raw(&imap->out, SLICE("INTERNALDATE "));
+	write_raw(&imap->out, item->label);
+	write_raw(&imap->out, SLICE(" "));
 	write_text(&imap->out, text);
+}
+
+/* RFC 8514 section 4.3: NIL if it is not known. */
+static void write_savedate(
+	struct imap *imap, const struct fetch_write *write, const struct fetch_item *item)
+{
+	int64_t seconds;
+
+	if (mailbox_savedate(imap->mailbox, write->msg_uid, &seconds) == 0)
+		write_date_item(imap, item, seconds);
+	else
+		write_raw(&imap->out, SLICE("SAVEDATE NIL"));
+}
+
+/* RFC 8474 section 5.3. */
+static void write_objectid(
+	struct imap *imap, const struct fetch_write *write, const struct fetch_item *item)
+{
+	write_raw(&imap->out, item->label);
+	write_format(&imap->out, " (%s)",
+		item->kind == FETCH_THREADID ? write->card.threadid : write->card.emailid);
+}
+
+static void write_preview(struct imap *imap, const struct fetch_write *write)
+{
+	write_raw(&imap->out, SLICE("PREVIEW "));
+	write_nstring(&imap->out, write->card.preview);
 }
 
 /*
  * Items whose value a formatter of the store's writes. A message made to have a value larger than the output may ever
  * be would shut its owner out of the mailbox: it is shown as one that says nothing of itself.
  */
-static void write_formatted(struct imap *imap, const struct fetch_item *item)
+static void write_formatted(
+	struct imap *imap, const struct fetch_write *write, const struct fetch_item *item)
 {
+	struct slice on_card = item->kind == FETCH_ENVELOPE ? write->card.envelope :
+			       item->kind == FETCH_BODY     ? write->card.body :
+							      write->card.bodystructure;
 	struct buf *out = imap->io->out;
 
 	write_raw(&imap->out, item->label);
 	write_raw(&imap->out, SLICE(" "));
-	if (item->kind == FETCH_ENVELOPE) {
+	if (on_card.p) {
+		write_raw(&imap->out, on_card);
+	} else if (item->kind == FETCH_ENVELOPE) {
 		if (envelope_format(buf_slice(&imap->file.header), out) < 0)
 			write_raw(&imap->out, SLICE("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"));
 	} else if (bodystructure_format(imap->file.root, item->kind == FETCH_BODYSTRUCTURE, out) <
@@ -229,7 +311,7 @@ static enum run write_item(
 		write_number_item(imap, item, write->msg_uid);
 		return RUN_DONE;
 	case FETCH_INTERNALDATE:
-		write_date(imap, write->internaldate);
+		write_date_item(imap, item, write->internaldate);
 		return RUN_DONE;
 	case FETCH_RFC822_SIZE:
 		write_number_item(imap, item, write->rfc822_size);
@@ -240,7 +322,17 @@ static enum run write_item(
 	case FETCH_ENVELOPE:
 	case FETCH_BODY:
 	case FETCH_BODYSTRUCTURE:
-		write_formatted(imap, item);
+		write_formatted(imap, write, item);
+		return RUN_DONE;
+	case FETCH_EMAILID:
+	case FETCH_THREADID:
+		write_objectid(imap, write, item);
+		return RUN_DONE;
+	case FETCH_SAVEDATE:
+		write_savedate(imap, write, item);
+		return RUN_DONE;
+	case FETCH_PREVIEW:
+		write_preview(imap, write);
 		return RUN_DONE;
 	case FETCH_SECTION:
 		return write_section(imap, write, item);

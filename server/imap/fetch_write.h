@@ -1,15 +1,18 @@
 /* fetch_write.h - writes the response to one message of a FETCH, item after item, in steps. */
 #pragma once
 
+#include "maildir/objectid.h"
 #include "maildir/reader.h"
+#include "server/imap/fetch_card.h"
 #include "server/imap/command.h"
 
-/* What is being written. All zeros at the start of a message but text, which is kept. */
+/* What is being written. All zeros at the start of a message but text and card.bytes, which are kept. */
 struct fetch_write {
 	uint32_t seqnum, msg_uid;
 	bool seen_set;        /* \Seen came with this FETCH: FLAGS are told even if not asked for */
 	uint64_t rfc822_size; /* where an item asks for it */
 	int64_t internaldate;
+	struct fetch_card card;
 
 	struct message message; /* as it was when the response was begun: FLAGS and MODSEQ belong together */
 	bool begun;
@@ -29,8 +32,16 @@ enum fetch_need {
 	NEED_DATE = 1 << 5,
 	NEED_SEEN = 1 << 6,   /* \Seen is to be set */
 	NEED_MODSEQ = 1 << 7, /* MODSEQ is told: CONDSTORE is enabled by that */
+	NEED_CARD = 1 << 8,
+	NEED_PREVIEW = 1 << 9,
+	NEED_PREVIEW_KNOWN = 1 << 10, /* only if it is known */
+	NEED_EMAILID = 1 << 11,
 };
 unsigned fetch_needs(const struct fetch_arguments *arguments);
+
+/* What they need beside a card that was found, because it is not on it. */
+unsigned fetch_needs_beyond(
+	const struct fetch_arguments *arguments, const struct fetch_card *card);
 
 /*
  * Write the whole response, or go on with it. What fetch_needs() says is known by now.

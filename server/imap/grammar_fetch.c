@@ -40,6 +40,10 @@ static const struct {
 	{ { "MODSEQ", 6 }, { .kind = FETCH_MODSEQ } },
 	{ { "ENVELOPE", 8 }, { .kind = FETCH_ENVELOPE } },
 	{ { "BODYSTRUCTURE", 13 }, { .kind = FETCH_BODYSTRUCTURE } },
+	{ { "EMAILID", 7 }, { .kind = FETCH_EMAILID } },
+	{ { "THREADID", 8 }, { .kind = FETCH_THREADID } },
+	{ { "SAVEDATE", 8 }, { .kind = FETCH_SAVEDATE } },
+	{ { "PREVIEW", 7 }, { .kind = FETCH_PREVIEW } },
 	{ { "RFC822", 6 }, { .kind = FETCH_SECTION, .sets_seen = true } },
 	{ { "RFC822.HEADER", 13 },
 		{ .kind = FETCH_SECTION, .section = { .kind = SECTION_HEADER } } },
@@ -220,12 +224,31 @@ static enum parse take_body(struct slice *in, struct grammar *grammar, struct fe
 	return PARSE_OK;
 }
 
+/* [SP "(" "LAZY" *(SP "LAZY") ")"]. Other parentheses are modifiers of the command. RFC 8970 section 5. */
+static void take_preview_modifiers(struct slice *in, struct fetch_item *item)
+{
+	struct slice s = *in;
+
+	if (token_space(&s) != PARSE_OK || token_open(&s) != PARSE_OK)
+		return;
+	do {
+		if (token_word(&s, SLICE("LAZY")) != PARSE_OK)
+			return;
+	} while (token_space(&s) == PARSE_OK);
+	if (token_close(&s) != PARSE_OK)
+		return;
+	item->lazy = true;
+	*in = s;
+}
+
 static enum parse take_item(struct slice *in, struct grammar *grammar, struct fetch_list *list)
 {
 	struct fetch_item item;
 
 	if (take_plain(in, &item) != PARSE_OK && take_body(in, grammar, &item) != PARSE_OK)
 		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown or malformed FETCH item");
+	if (item.kind == FETCH_PREVIEW)
+		take_preview_modifiers(in, &item);
 	return add_item(list, grammar, &item);
 }
 

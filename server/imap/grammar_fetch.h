@@ -14,6 +14,10 @@ enum fetch_kind {
 	FETCH_BODY, /* the structure without extension data */
 	FETCH_BODYSTRUCTURE,
 	FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+	FETCH_EMAILID,  /* RFC 8474 */
+	FETCH_THREADID,
+	FETCH_SAVEDATE, /* RFC 8514 */
+	FETCH_PREVIEW,  /* RFC 8970 */
 };
 
 enum section_fields { FIELDS_ALL, FIELDS_THESE, FIELDS_NOT_THESE };
@@ -33,6 +37,7 @@ struct fetch_item {
 	struct slice label;     /* how the response names it, without a partial's origin */
 	struct section section; /* of FETCH_SECTION */
 	bool sets_seen;
+	bool lazy; /* of FETCH_PREVIEW: only if it is known */
 	bool partial;
 	uint64_t first_octet, octets; /* of a partial */
 };
