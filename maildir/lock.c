@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 enum { LOCK_TEXT_BYTES = 512, LOCK_NAME_BYTES = 256 };
+#define RELEASED_TEXT "0:"
 
 static bool same_file(const struct stamp *a, const struct stamp *b)
 {
@@ -78,12 +79,24 @@ static int create_lock(struct lock *lock, int dir_fd, const char *name, const ch
 	return r;
 }
 
-/* Whether the text names a process of this host that is gone. */
+/*
+ * One that cannot be removed says that nobody holds it: else our own number in it would lock us out for two minutes.
+ * Where even that fails, it is so.
+ */
+static void mark_released(int fd)
+{
+	if (ftruncate(fd, 0) == 0)
+		(void)!pwrite(fd, RELEASED_TEXT, sizeof RELEASED_TEXT - 1, 0);
+}
+
+/* Whether the text names a process of this host that is gone, or no process. */
 static bool holder_is_dead(struct slice text, const char *hostname)
 {
 	struct slice pid, host = slice_trim(text);
 	uint64_t value;
 
+	if (slice_equal(host, SLICE(RELEASED_TEXT)))
+		return true;
 	if (!slice_split(&host, ':', &pid) || !slice_equal(host, slice_str(hostname)) ||
 		!slice_number(pid, INT32_MAX, &value) || value == 0)
 		return false;
@@ -183,8 +196,8 @@ void lock_release(struct lock *lock, int dir_fd, const char *name)
 {
 	if (lock->fd < 0)
 		return;
-	if (lock_is_ours(lock, dir_fd, name))
-		unlinkat(dir_fd, name, 0);
+	if (!lock_is_ours(lock, dir_fd, name) || unlinkat(dir_fd, name, 0) < 0)
+		mark_released(lock->fd);
 	close(lock->fd);
 	*lock = LOCK_INIT;
 }
