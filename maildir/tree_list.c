@@ -28,34 +28,49 @@ static void add_name(struct found *found, struct slice name)
 	found->names[found->n++] = arena_copy(found->arena, name);
 }
 
-static bool is_directory(int root_fd, const struct dirent *e)
+/* Returns 1, 0, or -errno. */
+static int is_directory(int root_fd, const struct dirent *e)
 {
 	struct stat st;
 
 	if (e->d_type != DT_UNKNOWN)
 		return e->d_type == DT_DIR;
-	return fstatat(root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	if (fstatat(root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return S_ISDIR(st.st_mode);
 }
 
-/* A home directory that is the Maildir too has others that begin with a dot. */
-static bool has_cur(int root_fd, const char *name)
+/*
+ * A home directory that is the Maildir too has others that begin with a dot; one that cannot be entered may be a mailbox.
+ * Returns 1, 0, or -errno.
+ */
+static int has_cur(int root_fd, const char *name)
 {
 	char path[2 * NAME_DIRECTORY_BYTES];
 	struct stat st;
 
 	snprintf(path, sizeof path, "%s/cur", name);
-	return fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno == EACCES;
+	if (fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno == EACCES)
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG ? 0 : -errno;
 }
 
-static void add_entry(const struct store *store, const struct dirent *e, struct found *found)
+/* A mailbox that is left out by a fault would be left behind by a RENAME: so a fault ends it all. */
+static int add_entry(const struct store *store, const struct dirent *e, struct found *found)
 {
 	_cleanup_buf_ struct buf name = BUF(NAME_UTF8_BYTES);
 
 	if (strcmp(e->d_name, ".") == 0 || name_from_directory(slice_str(e->d_name),
 						   store->settings.hierarchy_separator, &name) < 0)
-		return;
-	if (is_directory(store->root_fd, e) && has_cur(store->root_fd, e->d_name))
+		return 0;
+
+	int r = is_directory(store->root_fd, e);
+
+	if (r > 0)
+		r = has_cur(store->root_fd, e->d_name);
+	if (r > 0)
 		add_name(found, buf_slice(&name));
+	return r < 0 ? r : 0;
 }
 
 static int find_all(const struct store *store, struct found *found)
@@ -72,12 +87,14 @@ static int find_all(const struct store *store, struct found *found)
 		return -ENOMEM;
 	}
 	add_name(found, SLICE("INBOX"));
-	errno = 0;
-	for (struct dirent *e; (e = readdir(dir)); errno = 0)
-		add_entry(store, e, found);
 
-	int r = -errno;
+	struct dirent *e = NULL;
+	int r = 0;
 
+	while (r == 0 && (errno = 0, e = readdir(dir)))
+		r = add_entry(store, e, found);
+	if (r == 0)
+		r = -errno;
 	closedir(dir);
 	return r;
 }
