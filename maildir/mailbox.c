@@ -204,7 +204,8 @@ static int look_in(struct mailbox *mailbox, int dir_fd, size_t number)
 		close(fd);
 		return -ENOMEM;
 	}
-	for (struct dirent *e; !found && (e = readdir(dir));) {
+	errno = 0;
+	for (struct dirent *e; !found && (e = readdir(dir)); errno = 0) {
 		struct filename name = filename_parse(slice_str(e->d_name));
 
 		if (slice_equal(name.base, list_base(&mailbox->list, number))) {
@@ -213,8 +214,11 @@ static int look_in(struct mailbox *mailbox, int dir_fd, size_t number)
 			found = 1;
 		}
 	}
+
+	int r = found ? found : -errno;
+
 	closedir(dir);
-	return found;
+	return r;
 }
 
 int mailbox_look_for(struct mailbox *mailbox, size_t number)

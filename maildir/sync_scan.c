@@ -44,13 +44,16 @@ static int open_scan(struct mailbox *mailbox, bool in_new)
 	return 0;
 }
 
-static bool is_regular(int dir_fd, const struct dirent *e)
+/* Returns 1, 0, or -errno: -ENOENT if it is gone already. */
+static int is_regular(int dir_fd, const struct dirent *e)
 {
 	struct stat st;
 
 	if (e->d_type != DT_UNKNOWN)
 		return e->d_type == DT_REG;
-	return fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+	if (fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode);
 }
 
 /* Whether the file has the name that is known. For every file of every scan: nothing is formatted. */
@@ -68,30 +71,38 @@ static bool has_known_name(
 	return filename_is_canonical(info) && filename_letters(info) == entry->letters;
 }
 
-static bool known_name_exists(const struct mailbox *mailbox, size_t number)
+/* Returns 1, 0, or -errno. */
+static int known_name_exists(const struct mailbox *mailbox, size_t number)
 {
 	char name[FILE_NAME_MAX_BYTES + 1];
 	struct stat st;
 
 	mailbox_file_name(mailbox, number, name);
-	return fstatat(mailbox_entry_dir(mailbox, number), name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (fstatat(mailbox_entry_dir(mailbox, number), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int keep(struct sync_files *files, struct slice name, bool in_new)
+{
+	return sync_files_add(files, name, in_new) ? 0 : -ENOMEM;
 }
 
 /* Met in new/ just now, and again in cur/: it was moved, or there are two. cur/ is where a message with a UID lies. */
-static bool prefer_cur(struct mailbox *mailbox, size_t number, struct slice info, uint64_t now_usec)
+static int prefer_cur(struct mailbox *mailbox, size_t number, struct slice info, uint64_t now_usec)
 {
 	char name[FILE_NAME_MAX_BYTES + 1];
 
 	mailbox_file_name(mailbox, number, name);
 	mailbox_take_name(mailbox, number, info, false, now_usec);
-	return sync_files_add(&mailbox->sync.duplicates, slice_str(name), true);
+	return keep(&mailbox->sync.duplicates, slice_str(name), true);
 }
 
 /*
  * A file with the base name of a known message. A new name means changed flags only if no file has the old one;
  * else there are two, and the UID stays with the one it was shown for.
  */
-static bool meet_known(struct mailbox *mailbox, size_t number, const struct filename *name,
+static int meet_known(struct mailbox *mailbox, size_t number, const struct filename *name,
 	struct slice whole, bool in_new, uint64_t now_usec)
 {
 	struct sync_state *sync = &mailbox->sync;
@@ -100,16 +111,19 @@ static bool meet_known(struct mailbox *mailbox, size_t number, const struct file
 
 	if (!never_met && has_known_name(mailbox, number, name->info, in_new)) {
 		entry->seen = sync->scan;
-		return true;
+		return 0;
 	}
 	if (entry->seen == sync->scan && entry->in_new && !in_new &&
 		number >= mailbox->list.n_shown)
 		return prefer_cur(mailbox, number, name->info, now_usec);
-	if (!never_met && known_name_exists(mailbox, number))
-		return sync_files_add(&sync->duplicates, whole, in_new);
+
+	int r = never_met ? 0 : known_name_exists(mailbox, number);
+
+	if (r != 0)
+		return r < 0 ? r : keep(&sync->duplicates, whole, in_new);
 	entry->seen = sync->scan;
 	mailbox_take_name(mailbox, number, name->info, in_new, now_usec);
-	return true;
+	return 0;
 }
 
 static int meet(struct mailbox *mailbox, const struct dirent *e, bool in_new, uint64_t now_usec)
@@ -118,18 +132,21 @@ static int meet(struct mailbox *mailbox, const struct dirent *e, bool in_new, ui
 
 	if (whole.p[0] == '.')
 		return 0;
-	if (!filename_is_message(whole) ||
-		!is_regular(in_new ? mailbox->new_fd : mailbox->cur_fd, e)) {
+
+	int r = filename_is_message(whole)
+			? is_regular(in_new ? mailbox->new_fd : mailbox->cur_fd, e)
+			: 0;
+
+	if (r == 0)
 		mailbox->sync.ignored++;
-		return 0;
-	}
+	if (r <= 0)
+		return r == -ENOENT ? 0 : r;
 
 	struct filename name = filename_parse(whole);
 	ssize_t number = list_find_base(&mailbox->list, name.base);
-	bool ok = number >= 0 ? meet_known(mailbox, (size_t)number, &name, whole, in_new, now_usec)
-			      : sync_files_add(&mailbox->sync.unknown, whole, in_new);
 
-	return ok ? 0 : -ENOMEM;
+	return number >= 0 ? meet_known(mailbox, (size_t)number, &name, whole, in_new, now_usec)
+			   : keep(&mailbox->sync.unknown, whole, in_new);
 }
 
 int sync_scan_dir(struct mailbox *mailbox, bool in_new, struct work *work)

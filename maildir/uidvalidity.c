@@ -39,23 +39,29 @@ static int find_mark(int root_fd, uint32_t *ret_value)
 		return fd;
 
 	DIR *dir = fdopendir(fd);
+	uint32_t highest = 0;
 
 	if (!dir) {
 		close(fd);
 		return -ENOMEM;
 	}
-	*ret_value = 0;
-	for (struct dirent *e; (e = readdir(dir));) {
+	errno = 0;
+	for (struct dirent *e; (e = readdir(dir)); errno = 0) {
 		struct slice name = slice_str(e->d_name);
 		uint32_t value;
 
 		if (slice_starts_with(name, SLICE(MARK_PREFIX)) &&
 			parse_hex(slice_tail(name, sizeof MARK_PREFIX - 1), &value) &&
-			value > *ret_value)
-			*ret_value = value;
+			value > highest)
+			highest = value;
 	}
+
+	int r = -errno;
+
 	closedir(dir);
-	return 0;
+	if (r == 0)
+		*ret_value = highest;
+	return r;
 }
 
 static uint32_t read_text(int root_fd)
