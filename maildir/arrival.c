@@ -189,7 +189,7 @@ static int find_number(struct committing *c, struct slice name, unsigned end, in
 	else if (r < 0)
 		r = keyword_files_create(c->mailbox, name, end, c->work);
 	*ret_number = r >= 0 ? r : -1;
-	return r >= 0 || r == -EINVAL || r == -ENOSPC ? 0 : r;
+	return r >= 0 || r == -EINVAL || r == -E2BIG ? 0 : r;
 }
 
 static int find_numbers(struct committing *c)

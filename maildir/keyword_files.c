@@ -283,7 +283,7 @@ static int create_locked(
 		return number;
 	number = keyword_table_free_number(&keywords->table, keywords->letters_seen);
 	if (number < 0 || (unsigned)number >= end)
-		return -ENOSPC;
+		return -E2BIG;
 	keyword_table_set(&keywords->table, (unsigned)number, name);
 	r = number < KEYWORD_FIRST_BEYOND ? write_names(mailbox)
 					  : append_name(mailbox, (unsigned)number, name);

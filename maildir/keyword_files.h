@@ -16,7 +16,7 @@ _must_check_ int keyword_files_refresh(struct mailbox *mailbox, uint64_t now_use
 /*
  * Add a keyword, durably. Takes the lock for itself.
  * end  only numbers below are given out.
- * Returns its number (also if another program was faster); -ENOSPC: all numbers are taken; -EAGAIN as struct work; -errno.
+ * Returns its number (also if another program was faster); -E2BIG: all numbers are taken; -EAGAIN as struct work; -errno.
  */
 _must_check_ int keyword_files_create(
 	struct mailbox *mailbox, struct slice name, unsigned end, struct work *work);

@@ -89,7 +89,7 @@ unsigned mailbox_keywords(const struct mailbox *mailbox);
 struct slice mailbox_keyword(const struct mailbox *mailbox, unsigned n);
 /*
  * Find the number of a keyword, in any case; with create, add it (durably) if it is new.
- * Returns the number; -ENOENT: unknown and create is false; -EINVAL: no keyword can have that name; -ENOSPC:
+ * Returns the number; -ENOENT: unknown and create is false; -EINVAL: no keyword can have that name; -E2BIG:
  *         LIMIT_KEYWORDS reached; -EAGAIN as struct work; other -errno.
  */
 _must_check_ int mailbox_find_keyword(struct mailbox *mailbox, struct slice name, bool create, struct work *work);

@@ -131,7 +131,7 @@ static enum run finish_store(struct imap *imap, const struct store_progress *p)
 
 static enum run store_failed(struct imap *imap, int error)
 {
-	if (error == -ENOSPC && imap->command.progress &&
+	if (error == -E2BIG && imap->command.progress &&
 		((struct store_progress *)imap->command.progress)->stage == STORE_FIND_KEYWORDS)
 		return imap_no(imap, "LIMIT", "The mailbox has too many keywords");
 	return imap_change_failed(imap, imap->mailbox, "flags cannot be changed", error);
