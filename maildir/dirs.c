@@ -233,5 +233,11 @@ int dirs_rename(int from_dir_fd, const char *from, int to_dir_fd, const char *to
 		return -errno;
 	if (linkat(from_dir_fd, from, to_dir_fd, to, 0) < 0)
 		return -errno;
-	return unlinkat(from_dir_fd, from, 0) < 0 ? -errno : 0;
+	if (unlinkat(from_dir_fd, from, 0) == 0)
+		return 0;
+
+	int r = -errno;
+
+	unlinkat(to_dir_fd, to, 0); /* else it would be there twice */
+	return r;
 }
