@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "maildir/arrival.h"
+#include "maildir/keyword_files.h"
 #include "maildir/quota_file.h"
 
 #include <errno.h>
@@ -314,10 +315,13 @@ static int take_back_some(struct copy *copy, struct work *work)
 	return copy->error;
 }
 
-static int begin(struct copy *copy)
+/* Keywords that cannot be read now must not be lost by a move: so they are read, or nothing is done. */
+static int begin(struct copy *copy, uint64_t now_usec)
 {
-	int r = arrival_init(&copy->arrival, copy->order.target);
+	int r = keyword_files_refresh(copy->order.source, now_usec);
 
+	if (r == 0)
+		r = arrival_init(&copy->arrival, copy->order.target);
 	copy->begun = r == 0;
 	if (r == 0)
 		copy->arrival.moved =
@@ -328,7 +332,7 @@ static int begin(struct copy *copy)
 
 int copy_step(struct copy *copy, struct work *work)
 {
-	int r = copy->begun ? 0 : begin(copy);
+	int r = copy->begun ? 0 : begin(copy, work->now_usec);
 
 	while (r == 0 && copy->stage != COPY_DONE) {
 		if (copy->order.source->replaced)
