@@ -119,8 +119,12 @@ static int create_directory(struct store *store, const char *directory)
 
 	if (r == 0)
 		r = move_directory(tmp_fd, temporary, store->root_fd, directory);
-	if (r == 0)
-		return make_durable(store, store->root_fd);
+	if (r == 0) {
+		r = make_durable(store, store->root_fd);
+		if (r == 0 ||
+			move_directory(store->root_fd, directory, tmp_fd, temporary) < 0)
+			return r;
+	}
 	if (tree_remove_directory(tmp_fd, temporary, &work) < 0)
 		log_line(store->log, LOG_PRIORITY_WARNING, "maildir %s/tmp/%s: is left over",
 			store->settings.path, temporary);
@@ -247,6 +251,14 @@ static int delete_directory(
 	return r;
 }
 
+/* Also where a fault came after the rename. */
+static bool is_gone(const struct store *store, const char *directory)
+{
+	struct stat st;
+
+	return fstatat(store->root_fd, directory, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 int tree_delete(struct store *store, struct slice name, struct work *work)
 {
 	_cleanup_buf_ struct buf canonical = BUF(NAME_UTF8_BYTES);
@@ -257,7 +269,7 @@ int tree_delete(struct store *store, struct slice name, struct work *work)
 		return r;
 	r = delete_directory(
 		store, directory, quota_counts_mailbox(store, buf_slice(&canonical)), work);
-	if (r == 0)
+	if (r == 0 || is_gone(store, directory))
 		end_open_ones(store, buf_slice(&canonical));
 	if (r == -ENOENT && has_children(store, buf_slice(&canonical)))
 		return -ENOTEMPTY;
@@ -367,7 +379,12 @@ static int rename_all(const struct store *store, const struct moves *moves)
 			return complain(store, move->from, "renamed", r);
 		}
 	}
-	return make_durable(store, store->root_fd);
+
+	int r = make_durable(store, store->root_fd);
+
+	if (r < 0)
+		take_back(store, moves, moves->n);
+	return complain(store, ".", "synced", r);
 }
 
 /* Mailboxes that are not counted may be counted now, or the other way round. */
