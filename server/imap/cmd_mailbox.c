@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+enum { UNDO_BUDGET = 100 };
+
 /* What only changes of the tree come to. RFC 5530 section 3. */
 static enum run tree_failed(struct imap *imap, int error)
 {
@@ -143,11 +145,31 @@ static int step_rename_inbox(struct imap *imap, struct rename_progress *p)
 	return copy_step(p->copy, &imap->work);
 }
 
+/* A command that failed leaves no new mailbox, unless messages are in it that could not be moved back. */
+static void undo_rename_inbox(struct imap *imap, struct rename_progress *p, struct slice to)
+{
+	struct work work = { .now_usec = imap->work.now_usec, .budget = UNDO_BUDGET };
+	const struct message *messages;
+
+	if (p->copy)
+		copy_free(p->copy);
+	p->copy = NULL;
+	if (p->target && mailbox_messages(p->target, &messages) > 0)
+		return;
+	if (tree_delete(imap->settings.store, to, &work) < 0 ||
+		tree_purge(imap->settings.store, &work) < 0)
+		log_line(imap->settings.log, LOG_PRIORITY_WARNING,
+			"%s: %.*s: what is left of a RENAME that failed cannot be removed now",
+			imap->settings.user, SLICE_FMT(to));
+}
+
 /* RFC 9051 section 6.3.6: the messages move, INBOX and what is below it stay. */
 static enum run rename_inbox(struct imap *imap, struct slice to)
 {
 	int r = imap->command.progress ? 0 : begin_rename_inbox(imap, to);
 
+	if (r < 0 && imap->command.progress)
+		undo_rename_inbox(imap, imap->command.progress, to);
 	if (r < 0)
 		return tree_failed(imap, r);
 	r = step_rename_inbox(imap, imap->command.progress);
@@ -156,6 +178,8 @@ static enum run rename_inbox(struct imap *imap, struct slice to)
 
 	if (wait != RUN_DONE)
 		return wait;
+	if (r < 0)
+		undo_rename_inbox(imap, imap->command.progress, to);
 	return r < 0 ? imap_failed(imap, r) : imap_ok(imap, NULL, NULL);
 }
 
