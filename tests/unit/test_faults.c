@@ -1,0 +1,547 @@
+/*
+ * Every system call of an operation fails in turn: what a client is told, and what is in the Maildir afterwards.
+ *
+ * For each operation, each call k of it, and each of ENOSPC, EDQUOT, EIO, EMFILE, EACCES and a short write: from the same
+ * Maildir, the operation is run with call k failing, alone or with all later calls of that name. Then
+ *
+ *   the client has a clear NO (with a response code) or -ERR, or the end of the connection, or success;
+ *   the store that met the fault, one that knows nothing, and one without index see the same;
+ *   what was acknowledged is there; nothing is lost, nothing is there twice, nothing is half there;
+ *   a UID is that of the message it was; flags are as before or after;
+ *   the same command succeeds when the fault is over: no lock stays, no state is stuck.
+ *
+ * `make check` tries one error a call, in turn; FAULTS_ALL=1 tries all with all.
+ */
+#include "tests/unit/interpose.h"
+
+#include "tests/unit/maildir_world.h"
+
+enum {
+	POP3 = 1,
+	PARTIAL = 2,  /* what fails half-way has done one half */
+	NEW_MAIL = 4, /* a message waits in new/ */
+};
+
+static const struct operation {
+	const char *name;
+	const char *before; /* said without faults */
+	const char *command;
+	const char *append_to, *append_flags, *append_names; /* instead of command */
+	unsigned kind;
+} OPERATIONS[] = {
+	{ .name = "select with new mail", .kind = NEW_MAIL, .command = "t SELECT INBOX\r\n" },
+	{ .name = "status", .kind = NEW_MAIL, .command = "t STATUS INBOX (MESSAGES UIDNEXT)\r\n" },
+	{ .name = "append",
+		.append_to = "INBOX",
+		.append_flags = "\\Seen K5",
+		.append_names = "x1" },
+	{ .name = "append, selected",
+		.before = "t SELECT INBOX\r\n",
+		.append_to = "INBOX",
+		.append_flags = "\\Flagged",
+		.append_names = "x1" },
+	{ .name = "append with a new keyword",
+		.append_to = "Work",
+		.append_flags = "Fresh $Forwarded",
+		.append_names = "x1" },
+	{ .name = "append with a keyword beyond the letters",
+		.append_to = "INBOX",
+		.append_flags = "Beyond1 Beyond2",
+		.append_names = "x1" },
+	{ .name = "multiappend",
+		.append_to = "Archive",
+		.append_flags = "Other",
+		.append_names = "x1 x2 x3 x4 x5" },
+	{ .name = "copy", .before = "t SELECT INBOX\r\n", .command = "t UID COPY 1:3 Archive\r\n" },
+	{ .name = "copy to the same",
+		.before = "t SELECT INBOX\r\n",
+		.command = "t UID COPY 2 INBOX\r\n" },
+	{ .name = "copy to an empty one",
+		.before = "t SELECT INBOX\r\n",
+		.command = "t UID COPY 3 Work\r\n" },
+	{ .name = "move",
+		.kind = PARTIAL,
+		.before = "t SELECT INBOX\r\n",
+		.command = "t UID MOVE 2:4 Archive\r\n" },
+	{ .name = "store",
+		.kind = PARTIAL,
+		.before = "t SELECT INBOX\r\n",
+		.command = "t UID STORE 1:3 +FLAGS (\\Answered)\r\n" },
+	{ .name = "store a new keyword",
+		.kind = PARTIAL,
+		.before = "t SELECT Archive\r\n",
+		.command = "t UID STORE 1 +FLAGS (Fresh)\r\n" },
+	{ .name = "store a new keyword beyond the letters",
+		.kind = PARTIAL,
+		.before = "t SELECT INBOX\r\n",
+		.command = "t UID STORE 1:2 +FLAGS (Beyond9)\r\n" },
+	{ .name = "replace flags",
+		.kind = PARTIAL,
+		.before = "t SELECT INBOX\r\n",
+		.command = "t UID STORE 1:3 FLAGS (\\Draft K1)\r\n" },
+	{ .name = "expunge",
+		.kind = PARTIAL,
+		.before = "t SELECT INBOX\r\n",
+		.command = "t EXPUNGE\r\n" },
+	{ .name = "create", .command = "t CREATE Fresh/Mailbox\r\n" },
+	{ .name = "delete", .command = "t DELETE Archive/Old\r\n" },
+	{ .name = "delete the selected one",
+		.before = "t SELECT Work\r\n",
+		.command = "t DELETE Work\r\n" },
+	{ .name = "rename with children", .command = "t RENAME Archive Store\r\n" },
+	{ .name = "rename the selected one",
+		.before = "t SELECT Archive/Old\r\n",
+		.command = "t RENAME Archive/Old Archive/Older\r\n" },
+	{ .name = "rename INBOX", .kind = PARTIAL, .command = "t RENAME INBOX Kept\r\n" },
+	{ .name = "subscribe", .command = "t SUBSCRIBE Archive/Old\r\n" },
+	{ .name = "unsubscribe", .command = "t UNSUBSCRIBE Work\r\n" },
+	{ .name = "fetch",
+		.before = "t SELECT INBOX\r\n",
+		.command =
+			"t FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY.PEEK[])\r\n" },
+	{ .name = "search", .before = "t SELECT INBOX\r\n", .command = "t SEARCH TEXT new1\r\n" },
+	{ .name = "list", .command = "t LIST \"\" *\r\n" },
+	{ .name = "POP3 quit",
+		.kind = POP3 | PARTIAL,
+		.before = "DELE 1\r\nDELE 3\r\n",
+		.command = "QUIT\r\n" },
+};
+
+static const int ERRORS[] = { ENOSPC, EDQUOT, EIO, EMFILE, EACCES, 0 };
+enum { ERRORS_COUNT = sizeof ERRORS / sizeof *ERRORS };
+
+static char template_path[64], run_path[80];
+
+/* What there is of a text: in one mailbox, or (NULL) in all. */
+static unsigned count(const struct seen *seen, const char *mailbox, const char *text)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < seen->n; i++)
+		n += strcmp(seen->messages[i].text, text) == 0 &&
+		     (!mailbox ||
+			     strcmp(seen->mailboxes[seen->messages[i].mailbox].name, mailbox) == 0);
+	return n;
+}
+
+static int find_mailbox(const struct seen *seen, const char *name)
+{
+	for (unsigned i = 0; i < seen->mailboxes_n; i++)
+		if (strcmp(seen->mailboxes[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static const struct seen_message *find_uid(
+	const struct seen *seen, uint32_t uidvalidity, uint32_t msg_uid)
+{
+	for (unsigned i = 0; i < seen->n; i++)
+		if (seen->messages[i].msg_uid == msg_uid &&
+			seen->mailboxes[seen->messages[i].mailbox].uidvalidity == uidvalidity)
+			return &seen->messages[i];
+	return NULL;
+}
+
+/* A message with this text and these flags in a mailbox of this name. */
+static bool has_like(const struct seen *seen, const char *mailbox, const struct seen_message *like)
+{
+	for (unsigned i = 0; i < seen->n; i++)
+		if (strcmp(seen->messages[i].text, like->text) == 0 &&
+			strcmp(seen->messages[i].flags, like->flags) == 0 &&
+			strcmp(seen->mailboxes[seen->messages[i].mailbox].name, mailbox) == 0)
+			return true;
+	return false;
+}
+
+/* The same but for UIDs of what is new, and UIDVALIDITYs of new mailboxes. Returns "", or what differs. */
+static const char *differs(const struct seen *a, const struct seen *b)
+{
+	static char why[200];
+
+	if (strcmp(a->subscriptions, b->subscriptions) != 0)
+		return "subscriptions";
+	for (unsigned i = 0; i < a->mailboxes_n; i++)
+		if (find_mailbox(b, a->mailboxes[i].name) < 0) {
+			snprintf(why, sizeof why, "mailbox %s", a->mailboxes[i].name);
+			return why;
+		}
+	if (a->mailboxes_n != b->mailboxes_n)
+		return "number of mailboxes";
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct seen_message *m = &a->messages[i];
+
+		if (!has_like(b, a->mailboxes[m->mailbox].name, m)) {
+			snprintf(why, sizeof why, "%s %u %s (%s)", a->mailboxes[m->mailbox].name,
+				m->msg_uid, m->text, m->flags);
+			return why;
+		}
+	}
+	return a->n != b->n ? "number of messages" : "";
+}
+
+static bool same_mailboxes(const struct seen *a, const struct seen *b)
+{
+	for (unsigned i = 0; i < a->mailboxes_n; i++)
+		if (find_mailbox(b, a->mailboxes[i].name) < 0)
+			return false;
+	return a->mailboxes_n == b->mailboxes_n;
+}
+
+static bool same_messages(const struct seen *a, const struct seen *b)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (!has_like(b, a->mailboxes[a->messages[i].mailbox].name, &a->messages[i]))
+			return false;
+	return a->n == b->n;
+}
+
+struct trial {
+	const struct operation *operation;
+	const struct seen *before, *after;
+	unsigned k;
+	int error;
+	bool from_there_on, poor;
+	const char *failed;
+	int result;
+	char answer[300];
+};
+
+/* One assertion about a trial; what it was is said if it fails. */
+_printf_(3, 4) static void expect(const struct trial *t, bool ok, const char *format, ...)
+{
+	char text[1000];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	CHECK(ok, "%s, call %u (%s%s%s): %s, %d %s: %s", t->operation->name, t->k,
+		t->failed ? t->failed : "none", t->from_there_on ? "..." : "",
+		t->poor ? ", poor" : "", t->error ? strerrorname_np(t->error) : "short", t->result,
+		t->answer, text);
+}
+
+static bool has_word(const char *words, const char *word, size_t n)
+{
+	for (const char *p = words; (p = strstr(p, word)) != NULL; p++)
+		if ((p == words || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0'))
+			return true;
+	return false;
+}
+
+/* Flags and keywords lie in several places: each is as before or as after. */
+static bool are_between(const char *flags, const char *a, const char *b)
+{
+	char either[400];
+
+	snprintf(either, sizeof either, "%s %s", a, b);
+	for (const char *p = flags; *p;) {
+		size_t n = strcspn(p, " ");
+		char word[40];
+
+		snprintf(word, sizeof word, "%.*s", (int)n, p);
+		if (!has_word(either, word, n))
+			return false;
+		p += n;
+		p += strspn(p, " ");
+	}
+	for (const char *p = a; *p;) {
+		size_t n = strcspn(p, " ");
+		char word[40];
+
+		snprintf(word, sizeof word, "%.*s", (int)n, p);
+		if (has_word(b, word, n) && !has_word(flags, word, n))
+			return false;
+		p += n;
+		p += strspn(p, " ");
+	}
+	return true;
+}
+
+/* A message that was there is the one it was, wherever its UID shows up. */
+static void check_uids(const struct trial *t, const struct seen *got)
+{
+	for (unsigned i = 0; i < got->n; i++) {
+		const struct seen_message *m = &got->messages[i];
+		uint32_t uidvalidity = got->mailboxes[m->mailbox].uidvalidity;
+		const struct seen_message *was = find_uid(t->before, uidvalidity, m->msg_uid);
+
+		expect(t, !was || strcmp(was->text, m->text) == 0, "UID %u was %s, is %s",
+			m->msg_uid, was ? was->text : "", m->text);
+		expect(t, strcmp(m->text, "BROKEN") != 0, "UID %u of %s is broken", m->msg_uid,
+			got->mailboxes[m->mailbox].name);
+		if (!was || strcmp(was->flags, m->flags) == 0)
+			continue;
+
+		const struct seen_message *will = find_uid(t->after, uidvalidity, m->msg_uid);
+
+		expect(t, will && are_between(m->flags, was->flags, will->flags),
+			"%s: flags %s were %s, would be %s", m->text, m->flags, was->flags,
+			will ? will->flags : "gone");
+	}
+	for (unsigned i = 0; i < t->before->mailboxes_n; i++) {
+		int at = find_mailbox(got, t->before->mailboxes[i].name);
+
+		expect(t,
+			at < 0 || got->mailboxes[at].uidvalidity ==
+					  t->before->mailboxes[i].uidvalidity,
+			"UIDVALIDITY of %s", t->before->mailboxes[i].name);
+		expect(t, at < 0 || got->mailboxes[at].uidnext >= t->before->mailboxes[i].uidnext,
+			"UIDNEXT of %s", t->before->mailboxes[i].name);
+	}
+}
+
+static void check_text(const struct trial *t, const struct seen *got, const char *text)
+{
+	unsigned b = count(t->before, NULL, text), a = count(t->after, NULL, text);
+	unsigned n = count(got, NULL, text), low = a < b ? a : b, high = a > b ? a : b;
+
+	/* When no fault can be undone, because what undoes it fails as well, a message may be there once more. */
+	expect(t, n >= low && n <= high + t->from_there_on, "%s is there %u times, not %u to %u",
+		text, n, low, high);
+	for (unsigned i = 0; i < got->mailboxes_n; i++) {
+		const char *name = got->mailboxes[i].name;
+
+		b = count(t->before, name, text);
+		a = count(t->after, name, text);
+		n = count(got, name, text);
+		low = a < b ? a : b;
+		high = a > b ? a : b;
+		expect(t, n >= low && n <= high, "%s is in %s %u times, not %u to %u", text, name,
+			n, low, high);
+	}
+}
+
+static void check_tree(const struct trial *t, const struct seen *got)
+{
+	for (unsigned i = 0; i < got->mailboxes_n; i++) {
+		const char *name = got->mailboxes[i].name;
+
+		expect(t, find_mailbox(t->before, name) >= 0 || find_mailbox(t->after, name) >= 0,
+			"where does %s come from?", name);
+	}
+	for (unsigned i = 0; i < t->before->mailboxes_n; i++) {
+		const char *name = t->before->mailboxes[i].name;
+
+		expect(t, find_mailbox(t->after, name) < 0 || find_mailbox(got, name) >= 0,
+			"%s is gone", name);
+	}
+}
+
+/* What may be there after a fault. */
+static void check_seen(const struct trial *t, const struct seen *got)
+{
+	const char *why;
+
+	check_uids(t, got);
+	check_tree(t, got);
+	for (unsigned i = 0; i < t->before->n; i++)
+		check_text(t, got, t->before->messages[i].text);
+	for (unsigned i = 0; i < t->after->n; i++)
+		check_text(t, got, t->after->messages[i].text);
+	why = t->result == 0 ? differs(t->after, got) : "";
+	expect(t, !*why, "it was said to be done, but: %s", why);
+	if (t->result != 0 && !t->from_there_on && !(t->operation->kind & PARTIAL))
+		expect(t, !*differs(t->before, got) || !*differs(t->after, got),
+			"it is neither done nor undone: %s", differs(t->before, got));
+	if (t->result != 0 && !t->from_there_on && same_messages(t->before, got))
+		expect(t, got->mailboxes_n <= t->before->mailboxes_n, "a mailbox is left over");
+	if (!t->from_there_on)
+		expect(t, same_mailboxes(t->before, got) || same_mailboxes(t->after, got),
+			"some mailboxes are there, some not");
+	expect(t,
+		strcmp(got->subscriptions, t->before->subscriptions) == 0 ||
+			strcmp(got->subscriptions, t->after->subscriptions) == 0,
+		"subscriptions are %s", got->subscriptions);
+}
+
+/* NO with a response code (RFC 5530), BYE, -ERR: and nothing of another kind. */
+static void check_answer(const struct trial *t, const struct world *w)
+{
+	if (t->result == 0 || t->result == -2 || t->result == -3)
+		return;
+	if (w->is_pop3)
+		expect(t, strncmp(t->answer, "-ERR ", 5) == 0, "no clear answer");
+	else
+		expect(t, strncmp(t->answer, "t NO [", 6) == 0, "no clear answer");
+}
+
+static const char *command_of(const struct operation *op)
+{
+	return op->command
+		       ? op->command
+		       : world_append_command(op->append_to, op->append_flags, op->append_names);
+}
+
+static int prepare(struct world *w, const struct operation *op)
+{
+	int r = world_dial(w, op->kind & POP3);
+
+	if (r == 0 && op->before)
+		r = world_say(w, op->before);
+	return r;
+}
+
+static void begin_run(struct world *w, unsigned kind)
+{
+	world_remove(run_path);
+	world_copy(template_path, run_path);
+	if (kind & NEW_MAIL)
+		world_deliver(run_path, "new1");
+	CU_ASSERT_FATAL(world_open(w, run_path, FSYNC_ALWAYS) == 0);
+}
+
+/* The same command once more: nothing may be stuck. What was done at the first attempt cannot be done again. */
+static void check_again(struct trial *t, struct world *w, const struct seen *got)
+{
+	static struct seen seen;
+	bool undone = *differs(t->before, got) == '\0';
+	int r = prepare(w, t->operation);
+
+	if (r != 0 && !undone) /* what is to be selected has another name now */
+		return;
+	expect(t, r == 0, "afterwards: %d %s", r, w->answer);
+	if (r != 0)
+		return;
+	r = world_say(w, command_of(t->operation));
+	expect(t, r == 0 || (!undone && r == -1), "again: %d %s; %s", r, w->answer, w->last_log);
+	if (!undone)
+		return;
+	world_hang_up(w);
+	r = world_see(w, &seen);
+	expect(t, r == 0, "again: %s", strerror(-r));
+
+	const char *why = r == 0 ? differs(t->after, &seen) : "";
+
+	expect(t, !*why, "again, it was said to be done, but: %s", why);
+}
+
+/* One that could not be removed says that nobody holds it. */
+static bool is_released(const char *path)
+{
+	char text[100] = "";
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	close(fd);
+	return n == 2 && strcmp(text, "0:") == 0;
+}
+
+static void check_leftovers(const struct trial *t, const char *dir)
+{
+	char path[300];
+
+	snprintf(path, sizeof path, "%s%sdovecot-uidlist.lock", run_path, dir);
+	expect(t, t->from_there_on || access(path, F_OK) < 0 || is_released(path),
+		"%s is left over", path);
+}
+
+/* One run with a fault. Returns whether the call was reached. */
+static bool try_fault(struct trial *t)
+{
+	static struct seen live, fresh, bare;
+	struct world w;
+
+	begin_run(&w, t->operation->kind);
+	t->result = prepare(&w, t->operation);
+	CU_ASSERT_EQUAL(t->result, 0);
+	interpose.calls = 0;
+	interpose.failed = NULL;
+	interpose.fail_at = t->k;
+	interpose.error = t->error;
+	interpose.from_there_on = t->from_there_on;
+	interpose.poor = t->poor;
+	interpose.armed = true;
+	t->result = world_say(&w, command_of(t->operation));
+	interpose.armed = interpose.poor = false;
+	t->failed = interpose.failed;
+	snprintf(t->answer, sizeof t->answer, "%s", w.answer);
+
+	bool reached = interpose.calls >= t->k;
+
+	if (t->failed) {
+		check_answer(t, &w);
+		expect(t, t->result != -3 || t->from_there_on, "a lock stays");
+		world_hang_up(&w);
+
+		int r = world_see(&w, &live);
+
+		expect(t, r == 0, "cannot be read afterwards: %s: %s", strerror(-r), w.last_log);
+		r = world_see_fresh(run_path, false, &fresh);
+		expect(t, r == 0, "a fresh store: %s", strerror(-r));
+		r = world_see_fresh(run_path, true, &bare);
+		expect(t, r == 0, "a store without index: %s", strerror(-r));
+		check_seen(t, &fresh);
+
+		const char *why = differs(&live, &fresh);
+
+		expect(t, !*why, "the store that goes on sees something else: %s", why);
+		why = differs(&bare, &fresh);
+		expect(t, !*why, "without index there is something else: %s", why);
+		check_leftovers(t, "/");
+		check_leftovers(t, "/.Archive/");
+		check_again(t, &w, &fresh);
+	}
+	world_close(&w);
+	return reached;
+}
+
+static void run_operation(size_t number)
+{
+	static struct seen before, after;
+	struct trial t = { .operation = &OPERATIONS[number], .before = &before, .after = &after };
+	bool all = getenv("FAULTS_ALL") != NULL;
+	struct world w;
+	int r;
+
+	begin_run(&w, 0);
+	r = world_see(&w, &before);
+	CU_ASSERT_EQUAL(r, 0);
+	world_close(&w);
+	begin_run(&w, t.operation->kind);
+	CHECK(prepare(&w, t.operation) == 0, "%s: %s", t.operation->name, w.answer);
+	r = world_say(&w, command_of(t.operation));
+	CHECK(r == 0, "%s: %s", t.operation->name, w.answer);
+	world_close(&w);
+	CU_ASSERT_EQUAL(world_see_fresh(run_path, false, &after), 0);
+
+	unsigned runs = 0;
+	bool reached = true;
+
+	for (t.k = 1; reached; t.k++)
+		for (int i = 0; reached && i < 2 * ERRORS_COUNT; i++) {
+			if (!all && i != (int)((t.k + number) % (2 * ERRORS_COUNT)) &&
+				i != (int)((t.k * 7 + number) % (2 * ERRORS_COUNT)))
+				continue;
+			t.poor = (t.k + (unsigned)i) % 3 == 0;
+			t.error = ERRORS[i % ERRORS_COUNT];
+			t.from_there_on = i >= ERRORS_COUNT;
+			if (t.error == 0 && t.from_there_on)
+				continue;
+			reached = try_fault(&t);
+			runs++;
+		}
+	printf("%s: %u calls, %u runs\n", t.operation->name, t.k - 2, runs);
+}
+
+static void test_operations(void)
+{
+	const char *only = getenv("FAULTS_ONLY");
+
+	snprintf(template_path, sizeof template_path, "%s/restante-faults-XXXXXX", world_parent());
+	CU_ASSERT_FATAL(mkdtemp(template_path) != NULL);
+	snprintf(run_path, sizeof run_path, "%s-run", template_path);
+	interpose.no_disk = true;
+	world_make_template(template_path);
+	for (size_t i = 0; i < sizeof OPERATIONS / sizeof *OPERATIONS; i++)
+		if (!only || strcmp(only, OPERATIONS[i].name) == 0)
+			run_operation(i);
+	world_remove(run_path);
+	world_remove(template_path);
+}
+
+static const struct unit_test tests[] = {
+	{ "every call of every operation fails in turn", test_operations },
+};
+
+UNIT_MAIN("test_faults", tests)
