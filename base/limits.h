@@ -46,5 +46,6 @@ enum {
 	LIMIT_HEADER_BYTES = 1024 * 1024, /* of one header: fields beyond are not looked at */
 	LIMIT_ADDRESSES = 10000,          /* in one header field of an ENVELOPE */
 	LIMIT_KEYWORDS = 64,              /* different keywords in one mailbox */
+	LIMIT_INDEX_MIB = 16 * 1024,      /* of one user on disk; a larger one is made anew */
 	LIMIT_EXPUNGE_LOG = 65536,        /* messages of one mailbox remembered as expunged */
 };

@@ -18,7 +18,7 @@
 struct index;
 
 enum index_table {
-	INDEX_MAILBOXES,  /* the number of a GUID: mailbox 0, key: hash of the GUID */
+	INDEX_MAILBOXES, /* which GUID has a number: mailbox 0, key: the number */
 	INDEX_HEADERS,    /* what is known of a mailbox as a whole: key 0 */
 	INDEX_MESSAGES,   /* key: UID >> INDEX_CHUNK_SHIFT */
 	INDEX_NAMES,      /* key: UID >> INDEX_CHUNK_SHIFT */
