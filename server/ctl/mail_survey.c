@@ -115,32 +115,39 @@ static void parse_uidlist(struct survey *survey, const char *name)
 			});
 }
 
-static int read_uidlist(struct survey *survey)
+/* A uidlist that is no file has no stamp, then as later. */
+static struct stamp uidlist_stamp(const struct survey *survey)
+{
+	struct stamp stamp;
+
+	return dirs_stamp(survey->dir_fd, UIDLIST_NAME, &stamp) == 0 ? stamp : (struct stamp){ 0 };
+}
+
+static void read_uidlist(struct survey *survey)
 {
 	const char *name = UIDLIST_NAME;
-	int r = dirs_read_file(survey->dir_fd, name, &survey->uidlist_text, &survey->stamps[2]);
+	struct stamp stamp;
+	int r;
 
+	survey->stamps[2] = uidlist_stamp(survey);
+	r = dirs_read_file(survey->dir_fd, name, &survey->uidlist_text, &stamp);
 	if (r == -ENOENT) {
 		name = COURIER_NAME;
-		r = dirs_read_file(survey->dir_fd, name, &survey->uidlist_text, &survey->stamps[2]);
+		r = dirs_read_file(survey->dir_fd, name, &survey->uidlist_text, &stamp);
 		if (r == 0)
 			survey_find(survey,
 				&(struct finding){
 					.kind = "courier",
 					.is_note = true,
 					.file = slice_str(name),
-					.detail = SLICE(
-						"UIDs are Courier's; they are taken over when "
-						"the mailbox is next opened"),
+					.detail = SLICE("UIDs are Courier's; they are taken over "
+							"when the mailbox is next opened"),
 				});
 	}
 	if (r == 0)
 		parse_uidlist(survey, name);
 	else if (r != -ENOENT)
 		find_broken(survey, name, 0, strerror(-r));
-	if (r == -ENOENT || name != (const char *)UIDLIST_NAME)
-		survey->stamps[2] = (struct stamp){ 0 };
-	return 0;
 }
 
 /* Files. */
@@ -422,7 +429,7 @@ int survey_read(int root_fd, const char *directory, struct survey *ret_survey)
 		r = dirs_stamp_fd(survey->new_fd, &survey->stamps[1]);
 	/* The uidlist first: a file that comes later may lack its UID, but no UID its file. */
 	if (r == 0)
-		r = read_uidlist(survey);
+		read_uidlist(survey);
 	if (r == 0 && survey->new_fd >= 0)
 		r = scan(survey, survey->new_fd, true);
 	if (r == 0)
@@ -457,9 +464,9 @@ bool survey_is_current(const struct survey *survey)
 	struct stamp now[3] = { { 0 } };
 
 	if (dirs_stamp_fd(survey->cur_fd, &now[0]) < 0 ||
-		(survey->new_fd >= 0 && dirs_stamp_fd(survey->new_fd, &now[1]) < 0) ||
-		dirs_stamp(survey->dir_fd, UIDLIST_NAME, &now[2]) < 0)
+		(survey->new_fd >= 0 && dirs_stamp_fd(survey->new_fd, &now[1]) < 0))
 		return false;
+	now[2] = uidlist_stamp(survey);
 	for (size_t i = 0; i < 3; i++)
 		if (!stamp_equal(&now[i], &survey->stamps[i]))
 			return false;
