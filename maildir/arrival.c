@@ -296,7 +296,7 @@ static int add_to_list(struct committing *c, const struct arriving *file)
 	if (number == SIZE_MAX)
 		return -ENOMEM;
 
-	struct entry *entry = &mailbox->list.entries[number];
+	struct entry *entry = list_entry(&mailbox->list, number);
 
 	mailbox->uidlist.header.uidnext++;
 	entry->seen = mailbox->sync.scan;
@@ -325,7 +325,6 @@ static int give_uids(struct committing *c, uint32_t *ret_first_uid)
 		mailbox->uidlist.header.uidnext = uidnext;
 		return r;
 	}
-	list_index(&mailbox->list);
 	*ret_first_uid = uidnext;
 	return 0;
 }

@@ -168,7 +168,7 @@ static int find_card(struct mailbox *mailbox, size_t number, struct card *ret_ca
 
 void mailbox_facts_from_card(struct mailbox *mailbox, size_t number)
 {
-	struct entry *entry = &mailbox->list.entries[number];
+	struct entry *entry = list_entry(&mailbox->list, number);
 	struct card card;
 
 	if (find_card(mailbox, number, &card) < 0)

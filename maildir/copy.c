@@ -105,7 +105,7 @@ static void take_keywords(struct copy *copy, struct arriving *file, uint64_t key
 
 static uint64_t known_size(const struct mailbox *source, size_t number, uint64_t file_size)
 {
-	uint64_t octets = source->list.entries[number].rfc822_size;
+	uint64_t octets = list_entry(&source->list, number)->rfc822_size;
 	struct slice base = list_base(&source->list, number), value;
 
 	if (octets == ENTRY_SIZE_UNKNOWN && !filename_size(base, 'W', &octets) &&

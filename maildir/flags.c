@@ -50,7 +50,7 @@ static int rename_file(struct mailbox *mailbox, size_t number, uint32_t letters,
 		!slice_to_str(buf_slice(to), to_name, sizeof to_name))
 		return -ENAMETOOLONG;
 	*ret_info = slice_tail(buf_slice(to), base.n);
-	if (strcmp(from_name, to_name) == 0 && !list->entries[number].in_new)
+	if (strcmp(from_name, to_name) == 0 && !list_entry(list, number)->in_new)
 		return 0;
 	return dirs_rename(mailbox_entry_dir(mailbox, number), from_name, mailbox->cur_fd, to_name);
 }
@@ -59,7 +59,7 @@ static int store_one(struct storing *storing, size_t number)
 {
 	struct mailbox *mailbox = storing->mailbox;
 	struct message *message = &mailbox->list.messages[number];
-	struct entry *entry = &mailbox->list.entries[number];
+	struct entry *entry = list_entry(&mailbox->list, number);
 	_cleanup_buf_ struct buf to = BUF(2 * FILE_NAME_MAX_BYTES);
 	struct slice info;
 	uint32_t flags;
@@ -80,6 +80,7 @@ static int store_one(struct storing *storing, size_t number)
 			return r;
 		mailbox->n_in_new -= entry->in_new;
 		entry->in_new = false;
+		list_touch(&mailbox->list, number);
 		entry->seen = mailbox->sync.scan;
 		list_set_info(&mailbox->list, number, info);
 		mailbox->keywords.letters_seen |= entry->letters & LETTERS_KEYWORDS;

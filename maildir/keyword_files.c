@@ -85,7 +85,7 @@ void keyword_files_recompute(struct mailbox *mailbox, uint64_t now_usec)
 		uint32_t flags;
 		uint64_t keywords;
 
-		mailbox_flags_from_letters(mailbox, list->entries[i].letters, &flags, &keywords);
+		mailbox_flags_from_letters(mailbox, list_entry(list, i)->letters, &flags, &keywords);
 		keywords |= message->keywords & ~LOW_KEYWORDS;
 		if (flags == message->flags && keywords == message->keywords)
 			continue;
@@ -204,7 +204,7 @@ static int write_beyond(struct mailbox *mailbox)
 		if (keywords->table.names[n] && ++lines)
 			r = keywords_format_name(n, slice_str(keywords->table.names[n]), &text);
 	for (size_t i = 0; r == 0 && i < list->n; i++)
-		if ((list->messages[i].keywords & ~LOW_KEYWORDS) && !list->entries[i].orphan &&
+		if ((list->messages[i].keywords & ~LOW_KEYWORDS) && !list_entry(list, i)->orphan &&
 			++lines)
 			r = keywords_format_message(
 				list_base(list, i), list->messages[i].keywords, &text);

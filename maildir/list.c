@@ -2,11 +2,16 @@
 
 #include "base/hash.h"
 #include "base/must.h"
+#include "maildir/index.h"
 
 #include <errno.h>
 #include <sys/random.h>
 
-enum { LIST_FIRST = 64, BYTES_FIRST = 4096 };
+enum {
+	LIST_FIRST = 64,
+	BYTES_FIRST = 4096,
+	TAIL_MAX = 64, /* messages not among the keys: looked through one by one */
+};
 
 void list_init(struct list *list)
 {
@@ -21,8 +26,10 @@ void list_done(struct list *list)
 	free(list->messages);
 	free(list->entries);
 	free(list->bytes);
+	free(list->hashes);
 	free(list->keys);
 	free(list->starts);
+	chunk_set_done(&list->changed);
 	*list = (struct list){ 0 };
 }
 
@@ -44,6 +51,7 @@ void list_reserve(struct list *list, size_t n, size_t bytes)
 		return;
 	list->messages = grow(list->messages, n, sizeof *list->messages);
 	list->entries = grow(list->entries, n, sizeof *list->entries);
+	list->hashes = grow(list->hashes, n, sizeof *list->hashes);
 	list->cap = n;
 }
 
@@ -69,6 +77,85 @@ static bool keep_bytes(struct list *list, struct slice s, uint32_t *ret_at)
 	return true;
 }
 
+/* With a NUL behind it. */
+static bool keep_text(struct list *list, struct slice text, uint32_t *ret_at)
+{
+	char copy[UINT8_MAX + 1];
+
+	return slice_to_str(text, copy, sizeof copy) &&
+	       keep_bytes(list, slice_from(copy, text.n + 1), ret_at);
+}
+
+static uint32_t hash_base(const struct list *list, struct slice base)
+{
+	return (uint32_t)hash_siphash(list->hash_key, base);
+}
+
+void list_touch(struct list *list, size_t number)
+{
+	chunk_set_add(&list->changed, list->messages[number].msg_uid >> INDEX_CHUNK_SHIFT);
+}
+
+void list_touch_all(struct list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		list_touch(list, i);
+}
+
+/* Zeroed memory from the kernel costs nothing until it is touched, which most entries never are. */
+void list_restore(struct list *list, const uint8_t hash_key[16], size_t n)
+{
+	must(list->n == 0);
+	list_done(list);
+	memcpy(list->hash_key, hash_key, sizeof list->hash_key);
+	list->cap = n + LIST_FIRST;
+	list->messages = grow(NULL, list->cap, sizeof *list->messages);
+	list->hashes = grow(NULL, list->cap, sizeof *list->hashes);
+	list->entries = calloc(list->cap, sizeof *list->entries);
+	must(list->entries != NULL);
+}
+
+void list_restore_messages(
+	struct list *list, const struct message *messages, const uint32_t *hashes, size_t n)
+{
+	must(list->n + n <= list->cap);
+	memcpy(list->messages + list->n, messages, n * sizeof *messages);
+	memcpy(list->hashes + list->n, hashes, n * sizeof *hashes);
+	list->n += n;
+	list->n_shown = list->n;
+}
+
+bool list_load(
+	struct list *list, size_t number, const struct entry *entry, const struct slice parts[3])
+{
+	struct slice base = parts[0], fields = parts[1], info = parts[2];
+	struct entry loaded = *entry;
+
+	must(!list_is_loaded(list, number));
+	loaded.base_bytes = (uint8_t)base.n;
+	loaded.fields_bytes = (uint16_t)fields.n;
+	loaded.fields_at = loaded.info_at = 0;
+	if (base.n == 0 || base.n > UINT8_MAX || fields.n > UINT16_MAX || info.n > UINT8_MAX ||
+		hash_base(list, base) != list->hashes[number])
+		return false;
+	if (!keep_bytes(list, base, &loaded.base_at) ||
+		(fields.n > 0 && !keep_bytes(list, fields, &loaded.fields_at)) ||
+		(info.n > 0 && !keep_text(list, info, &loaded.info_at)))
+		return false;
+	list->entries[number] = loaded;
+	return true;
+}
+
+/* Loading changes nothing that can be seen. */
+struct entry *list_entry(const struct list *list, size_t number)
+{
+	if (!list_is_loaded(list, number)) {
+		list->load(list->load_arg, number);
+		must(list_is_loaded(list, number));
+	}
+	return &list->entries[number];
+}
+
 size_t list_add(struct list *list, uint32_t msg_uid, struct slice base, struct slice fields)
 {
 	struct entry entry = {
@@ -89,6 +176,8 @@ size_t list_add(struct list *list, uint32_t msg_uid, struct slice base, struct s
 		list_reserve(list, list->cap + list->cap / 4 + LIST_FIRST, 0);
 	list->messages[list->n] = (struct message){ .msg_uid = msg_uid };
 	list->entries[list->n] = entry;
+	list->hashes[list->n] = hash_base(list, base);
+	list_touch(list, list->n);
 	return list->n++;
 }
 
@@ -112,11 +201,6 @@ ssize_t list_find_uid(const struct list *list, uint32_t msg_uid)
 	size_t at = list_lower_bound(list, msg_uid);
 
 	return at < list->n && list->messages[at].msg_uid == msg_uid ? (ssize_t)at : -1;
-}
-
-static uint32_t hash_base(const struct list *list, struct slice base)
-{
-	return (uint32_t)hash_siphash(list->hash_key, base);
 }
 
 /* By 11, 11 and 10 bits, the lowest first; stable, so equal hashes stay ascending by number. */
@@ -147,26 +231,6 @@ static void radix_sort(struct list_key *keys, struct list_key *spare, size_t n)
 	memcpy(keys, from, n * sizeof *keys);
 }
 
-/* A few new keys are put into their places one by one; many are sorted. */
-static void insert_keys(struct list *list, size_t first)
-{
-	for (size_t i = first; i < list->n; i++) {
-		struct list_key key = list->keys[i];
-		size_t low = 0, high = i;
-
-		while (low < high) {
-			size_t mid = low + (high - low) / 2;
-
-			if (list->keys[mid].hash <= key.hash)
-				low = mid + 1;
-			else
-				high = mid;
-		}
-		memmove(list->keys + low + 1, list->keys + low, (i - low) * sizeof key);
-		list->keys[low] = key;
-	}
-}
-
 /* About two keys to a bucket: a look-up reads one place here and one among the keys. */
 static void find_starts(struct list *list)
 {
@@ -192,52 +256,64 @@ void list_index(struct list *list)
 {
 	size_t first = list->n_keys;
 
-	if (first == list->n)
+	if (list->n - first <= TAIL_MAX)
 		return;
 	if (list->keys_cap < list->n) {
 		list->keys = grow(list->keys, list->cap, sizeof *list->keys);
 		list->keys_cap = list->cap;
 	}
 	for (size_t i = first; i < list->n; i++)
-		list->keys[i] =
-			(struct list_key){ hash_base(list, list_base(list, i)), (uint32_t)i };
-	if (list->n - first <= 16) {
-		insert_keys(list, first);
-	} else {
-		struct list_key *spare = grow(NULL, list->n, sizeof *spare);
+		list->keys[i] = (struct list_key){ list->hashes[i], (uint32_t)i };
 
-		radix_sort(list->keys, spare, list->n);
-		free(spare);
-	}
+	struct list_key *spare = grow(NULL, list->n, sizeof *spare);
+
+	radix_sort(list->keys, spare, list->n);
+	free(spare);
 	list->n_keys = list->n;
 	find_starts(list);
+}
+
+static bool is_named(const struct list *list, size_t number, struct slice base)
+{
+	return slice_equal(list_base(list, number), base) && !list_entry(list, number)->orphan;
+}
+
+/* Among messages first to end - 1; the last of them counts. */
+static ssize_t find_one_by_one(
+	const struct list *list, size_t first, size_t end, struct slice base, uint32_t hash)
+{
+	for (size_t i = end; i > first; i--)
+		if (list->hashes[i - 1] == hash && is_named(list, i - 1, base))
+			return (ssize_t)(i - 1);
+	return -1;
 }
 
 ssize_t list_find_base(const struct list *list, struct slice base)
 {
 	uint32_t hash = hash_base(list, base);
-	ssize_t found = -1;
+	ssize_t found = find_one_by_one(list, list->n_keys, list->n, base, hash);
 
-	must(list->n_keys == list->n);
-	if (list->n_keys == 0)
-		return -1;
+	if (found >= 0 || list->n_keys == 0)
+		return found;
 
 	uint32_t bucket = hash >> (32 - list->start_bits);
 
-	for (size_t i = list->starts[bucket]; i < list->starts[bucket + 1]; i++) {
-		uint32_t number = list->keys[i].number;
-
-		if (list->keys[i].hash == hash && !list->entries[number].orphan &&
-			slice_equal(list_base(list, number), base) && (ssize_t)number > found)
-			found = number;
-	}
+	for (size_t i = list->starts[bucket]; i < list->starts[bucket + 1]; i++)
+		if (list->keys[i].hash == hash && (ssize_t)list->keys[i].number > found &&
+			is_named(list, list->keys[i].number, base))
+			found = list->keys[i].number;
 	return found;
 }
 
-/* Equal hashes stand together, ascending by number. */
-void list_orphan_duplicates(struct list *list)
+static void orphan(struct list *list, size_t number)
 {
-	must(list->n_keys == list->n);
+	list_entry(list, number)->orphan = true;
+	list_touch(list, number);
+}
+
+/* Equal hashes stand together, ascending by number. */
+static void orphan_among_keys(struct list *list)
+{
 	for (size_t i = 0; i + 1 < list->n_keys; i++) {
 		uint32_t number = list->keys[i].number;
 
@@ -247,20 +323,36 @@ void list_orphan_duplicates(struct list *list)
 		ssize_t last = list_find_base(list, list_base(list, number));
 
 		if (last >= 0 && (uint32_t)last != number)
-			list->entries[number].orphan = true;
+			orphan(list, number);
+	}
+}
+
+void list_orphan_duplicates(struct list *list, size_t first)
+{
+	list_index(list);
+	if (first < list->n_keys) {
+		orphan_among_keys(list);
+		first = list->n_keys;
+	}
+	for (size_t i = first; i < list->n; i++) {
+		struct slice base = list_base(list, i);
+		ssize_t number;
+
+		while ((number = find_one_by_one(list, 0, i, base, list->hashes[i])) >= 0)
+			orphan(list, (size_t)number);
 	}
 }
 
 struct slice list_base(const struct list *list, size_t number)
 {
-	const struct entry *entry = &list->entries[number];
+	const struct entry *entry = list_entry(list, number);
 
 	return slice_from(list->bytes + entry->base_at, entry->base_bytes);
 }
 
 struct slice list_fields(const struct list *list, size_t number)
 {
-	const struct entry *entry = &list->entries[number];
+	const struct entry *entry = list_entry(list, number);
 
 	return entry->fields_bytes > 0
 		       ? slice_from(list->bytes + entry->fields_at, entry->fields_bytes)
@@ -269,17 +361,18 @@ struct slice list_fields(const struct list *list, size_t number)
 
 struct slice list_odd_info(const struct list *list, size_t number)
 {
-	uint32_t at = list->entries[number].info_at;
+	uint32_t at = list_entry(list, number)->info_at;
 
 	return at ? slice_str(list->bytes + at) : (struct slice){ NULL, 0 };
 }
 
 void list_set_fields(struct list *list, size_t number, struct slice fields)
 {
-	struct entry *entry = &list->entries[number];
+	struct entry *entry = list_entry(list, number);
 
 	if (slice_equal(list_fields(list, number), fields))
 		return;
+	list_touch(list, number);
 	list->bytes_dead += entry->fields_bytes;
 
 	uint32_t at = 0;
@@ -292,29 +385,26 @@ void list_set_fields(struct list *list, size_t number, struct slice fields)
 
 void list_set_info(struct list *list, size_t number, struct slice info)
 {
-	struct entry *entry = &list->entries[number];
-	char text[256];
+	struct entry *entry = list_entry(list, number);
+	bool is_odd = info.n > 0 && !filename_is_canonical(info);
+	uint32_t letters = filename_letters(info), at = 0;
 
-	entry->letters = filename_letters(info);
+	if (entry->letters != letters || entry->no_info != (info.n == 0) || is_odd ||
+		entry->info_at)
+		list_touch(list, number);
+	entry->letters = letters;
 	entry->no_info = info.n == 0;
-	if (info.n == 0 || filename_is_canonical(info)) {
-		entry->info_at = 0;
+	if (is_odd && slice_equal(list_odd_info(list, number), info))
 		return;
-	}
-	if (slice_equal(list_odd_info(list, number), info))
-		return;
-	must(slice_to_str(info, text, sizeof text));
 	list->bytes_dead += list_odd_info(list, number).n;
-
-	uint32_t at = 0;
-
-	must(keep_bytes(list, slice_from(text, info.n + 1), &at));
+	if (is_odd)
+		must(keep_text(list, info, &at));
 	entry->info_at = at;
 }
 
 int list_file_name(const struct list *list, size_t number, struct buf *out)
 {
-	const struct entry *entry = &list->entries[number];
+	const struct entry *entry = list_entry(list, number);
 
 	if (entry->no_info)
 		return buf_add(out, list_base(list, number));
@@ -339,6 +429,8 @@ static void compact_bytes(struct list *list)
 		struct entry *entry = &list->entries[i];
 		uint32_t at = 0;
 
+		if (!list_is_loaded(list, i))
+			continue;
 		must(keep_bytes(&fresh, list_base(list, i), &at));
 		if (entry->fields_bytes > 0) {
 			uint32_t fields_at = 0;
@@ -367,6 +459,8 @@ static void renumber_keys(struct list *list, const uint32_t *new_numbers)
 {
 	size_t kept = 0;
 
+	if (list->n_keys == 0)
+		return;
 	for (size_t i = 0; i < list->n_keys; i++) {
 		uint32_t number = new_numbers[list->keys[i].number];
 
@@ -390,6 +484,7 @@ void list_remove_if(struct list *list, bool (*gone)(void *arg, size_t number), v
 					new_numbers[before] = (uint32_t)before;
 			}
 			new_numbers[i] = UINT32_MAX;
+			list_touch(list, i);
 			list->bytes_dead +=
 				(size_t)list->entries[i].base_bytes + list->entries[i].fields_bytes;
 			shown -= i < list->n_shown;
@@ -399,6 +494,7 @@ void list_remove_if(struct list *list, bool (*gone)(void *arg, size_t number), v
 			new_numbers[i] = (uint32_t)kept;
 			list->messages[kept] = list->messages[i];
 			list->entries[kept] = list->entries[i];
+			list->hashes[kept] = list->hashes[i];
 		}
 		kept++;
 	}

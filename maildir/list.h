@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "maildir/chunk_set.h"
 #include "maildir/filename.h"
 #include "maildir/mailbox.h"
 
@@ -9,6 +10,10 @@
  * Messages 0 to n_shown - 1 are what clients see. Those behind have a UID in the uidlist, but their file was not yet
  * seen, or they wait for the end of a sync. UIDs ascend over all of them.
  * Bytes of names and fields lie in one block; 100,000 messages with names of 60 bytes take about 14 MB.
+ *
+ * A list that comes from the index has its messages and the hashes of their names; entries and names are loaded when
+ * they are asked for. An entry that is not loaded is all zeros: not in new/, not an orphan as far as is known, and
+ * met by no scan. So whoever reads an entry does it by list_entry().
  */
 struct entry {
 	uint32_t base_at; /* in bytes[] */
@@ -17,7 +22,7 @@ struct entry {
 	uint32_t fields_at; /* the uidlist's fields, if fields_bytes > 0 */
 	uint32_t letters;   /* of the info part: filename.h */
 	uint16_t fields_bytes;
-	uint8_t base_bytes;
+	uint8_t base_bytes; /* 0: not loaded */
 	bool in_new : 1;  /* the file lies in new/ */
 	bool no_info : 1; /* the file's name has no info part */
 	bool orphan : 1; /* the uidlist does not give this UID to this file (any more): never found by name */
@@ -35,16 +40,22 @@ struct list_key {
 struct list {
 	struct message *messages;
 	struct entry *entries; /* entries[i] belongs to messages[i] */
+	uint32_t *hashes;      /* of base names: hashes[i] belongs to messages[i] */
 	size_t n, n_shown, cap;
 	char *bytes;
 	size_t bytes_n, bytes_cap, bytes_dead;
 	struct list_key *
-		keys; /* by hash; those of the last n - n_keys messages are missing until list_index() */
+		keys; /* by hash, of messages 0 to n_keys - 1; list_index() takes in the others */
 	size_t n_keys, keys_cap;
 	uint32_t *
 		starts; /* where in keys[] hashes with the same leading bits begin; 1 << start_bits, and one more */
 	unsigned start_bits;
 	uint8_t hash_key[16];
+	struct chunk_set changed; /* chunks of UIDs (index.h) in which something is not as the index has it */
+
+	/* Loads the entry of a message and those about it, by list_load(); must have done it when it returns. NULL: all are loaded. */
+	void (*load)(void *arg, size_t number); /* list_done() forgets it */
+	void *load_arg;
 };
 
 void list_init(struct list *list);
@@ -65,14 +76,37 @@ ssize_t list_find_uid(const struct list *list, uint32_t msg_uid);
 /* The number of the first message whose UID is at least msg_uid; n if there is none. */
 size_t list_lower_bound(const struct list *list, uint32_t msg_uid);
 
-/* Take all messages into the index of names. Before list_find_base(). */
+/*
+ * Begin an empty list anew, with what the index has: the key of the hashes; then, some at a time, ascending, n messages
+ * in all that are shown, and the hashes of their base names.
+ */
+void list_restore(struct list *list, const uint8_t hash_key[16], size_t n);
+void list_restore_messages(struct list *list, const struct message *messages,
+	const uint32_t *hashes, size_t n);
+
+/* Fill an entry that is not loaded. Returns false: names would take 4 GiB, or its parts are not what an entry can have. */
+_must_check_ bool list_load(struct list *list, size_t number, const struct entry *entry,
+	const struct slice parts[3]);
+
+/* The entry of a message, loaded. Valid until the list changes. */
+struct entry *list_entry(const struct list *list, size_t number);
+static inline bool list_is_loaded(const struct list *list, size_t number)
+{
+	return list->entries[number].base_bytes > 0;
+}
+
+/* Note that a message, or its entry, is not any more as the index has it; or all of them. */
+void list_touch(struct list *list, size_t number);
+void list_touch_all(struct list *list);
+
+/* Get ready for finding many messages by name. */
 void list_index(struct list *list);
 
 /* Find a message by base name; orphans are not found; of two the one with the higher UID. Returns its number, or -1. */
 ssize_t list_find_base(const struct list *list, struct slice base);
 
-/* Make orphans of all messages whose base name one with a higher UID has too. After list_index(). */
-void list_orphan_duplicates(struct list *list);
+/* Make orphans of messages whose base name one with a higher UID has too, one of those from number first on. */
+void list_orphan_duplicates(struct list *list, size_t first);
 
 struct slice list_base(const struct list *list, size_t number);
 struct slice list_fields(const struct list *list, size_t number);

@@ -90,6 +90,7 @@ void mailbox_note_change(struct mailbox *mailbox, size_t number, uint64_t now_us
 	size_t keep = mailbox->list.n > CHANGES_KEPT_MIN ? mailbox->list.n : CHANGES_KEPT_MIN;
 
 	mailbox->list.messages[number].modseq = mailbox_next_modseq(mailbox, now_usec);
+	list_touch(&mailbox->list, number);
 	if (number >= mailbox->list.n_shown)
 		return;
 	changes_add(&mailbox->changes, mailbox->list.messages[number].msg_uid, keep);
@@ -159,13 +160,15 @@ void mailbox_unlock(struct mailbox *mailbox)
 void mailbox_take_name(
 	struct mailbox *mailbox, size_t number, struct slice info, bool in_new, uint64_t now_usec)
 {
-	struct entry *entry = &mailbox->list.entries[number];
+	struct entry *entry = list_entry(&mailbox->list, number);
 	struct message *message = &mailbox->list.messages[number];
 	uint32_t flags;
 	uint64_t keywords;
 
 	mailbox->n_in_new += (size_t)in_new;
 	mailbox->n_in_new -= (size_t)entry->in_new;
+	if (entry->in_new != in_new)
+		list_touch(&mailbox->list, number);
 	entry->in_new = in_new;
 	list_set_info(&mailbox->list, number, info);
 	mailbox->keywords.letters_seen |= entry->letters & LETTERS_KEYWORDS;

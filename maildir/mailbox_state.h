@@ -129,7 +129,7 @@ void mailbox_file_name(
 	const struct mailbox *mailbox, size_t number, char ret_name[FILE_NAME_MAX_BYTES + 1]);
 static inline int mailbox_entry_dir(const struct mailbox *mailbox, size_t number)
 {
-	return mailbox->list.entries[number].in_new ? mailbox->new_fd : mailbox->cur_fd;
+	return list_entry(&mailbox->list, number)->in_new ? mailbox->new_fd : mailbox->cur_fd;
 }
 
 /*

@@ -66,7 +66,7 @@ int mailbox_internaldate(struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret
 	if (number < 0)
 		return -ENOENT;
 
-	struct entry *entry = &mailbox->list.entries[number];
+	struct entry *entry = list_entry(&mailbox->list, number);
 
 	if (entry->internaldate == ENTRY_DATE_UNKNOWN)
 		mailbox_facts_from_card(mailbox, (size_t)number);
@@ -79,6 +79,7 @@ int mailbox_internaldate(struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret
 		if (r < 0)
 			return r;
 		entry->internaldate = st.st_mtim.tv_sec;
+		list_touch(&mailbox->list, (size_t)number);
 	}
 	*ret_seconds = entry->internaldate;
 	return 0;
@@ -159,11 +160,11 @@ int mailbox_rfc822_size(
 	if (number < 0)
 		return -ENOENT;
 
-	uint64_t octets = mailbox->list.entries[number].rfc822_size;
+	uint64_t octets = list_entry(&mailbox->list, number)->rfc822_size;
 
 	if (octets == ENTRY_SIZE_UNKNOWN && !recorded_size(mailbox, (size_t)number, &octets)) {
 		mailbox_facts_from_card(mailbox, (size_t)number);
-		octets = mailbox->list.entries[number].rfc822_size;
+		octets = list_entry(&mailbox->list, number)->rfc822_size;
 	}
 	if (octets == ENTRY_SIZE_UNKNOWN) {
 		struct size_count *count = find_count(mailbox, msg_uid);
@@ -184,8 +185,9 @@ int mailbox_rfc822_size(
 		drop_count(count);
 		if (r < 0)
 			return r;
+		list_touch(&mailbox->list, (size_t)number);
 	}
-	mailbox->list.entries[number].rfc822_size = octets;
+	list_entry(&mailbox->list, number)->rfc822_size = octets;
 	*ret_octets = octets;
 	return 0;
 }

@@ -106,6 +106,18 @@ static void finish(struct mailbox *mailbox)
 	sync->complained = complained;
 }
 
+/* Entries that are not loaded are not in new/. */
+static void count_in_new(struct mailbox *mailbox)
+{
+	size_t n = 0;
+
+	if (mailbox->n_in_new == 0)
+		return;
+	for (size_t i = 0; i < mailbox->list.n; i++)
+		n += mailbox->list.entries[i].in_new;
+	mailbox->n_in_new = n;
+}
+
 void sync_abort(struct mailbox *mailbox)
 {
 	if (mailbox->list.n > mailbox->list.n_shown) {
@@ -116,9 +128,7 @@ void sync_abort(struct mailbox *mailbox)
 		mailbox->uidlist.fd = -1;
 		mailbox->uidlist.stamp = (struct stamp){ 0 };
 	}
-	mailbox->n_in_new = 0;
-	for (size_t i = 0; i < mailbox->list.n; i++)
-		mailbox->n_in_new += mailbox->list.entries[i].in_new;
+	count_in_new(mailbox);
 	mailbox->must_scan = true;
 	finish(mailbox);
 }
@@ -264,7 +274,8 @@ static void commit(struct mailbox *mailbox, struct work *work)
 	struct list *list = &mailbox->list;
 	size_t shown = list->n_shown;
 
-	list_remove_if(list, is_gone, mailbox);
+	if (sync->scan_cur || mailbox->n_in_new > 0)
+		list_remove_if(list, is_gone, mailbox);
 	mailbox->keywords.beyond_stale |= list->n > list->n_shown;
 	if (keyword_files_refresh(mailbox, work->now_usec) < 0)
 		mailbox->keywords.beyond_stale = false; /* logged when it was read first */

@@ -58,17 +58,18 @@ static void match_unknown(struct mailbox *mailbox)
 	struct sync_state *sync = &mailbox->sync;
 	size_t kept = 0;
 
-	list_index(&mailbox->list);
+	if (sync->unknown.n > SCAN_FEW)
+		list_index(&mailbox->list);
 	for (size_t i = 0; i < sync->unknown.n; i++) {
 		struct sync_file file = sync->unknown.files[i];
 		struct filename name = filename_parse(sync_files_name(&sync->unknown, i));
 		ssize_t number = list_find_base(&mailbox->list, name.base);
 
-		if (number < 0 || mailbox->list.entries[number].seen == sync->scan) {
+		if (number < 0 || list_entry(&mailbox->list, (size_t)number)->seen == sync->scan) {
 			sync->unknown.files[kept++] = file;
 			continue;
 		}
-		mailbox->list.entries[number].seen = sync->scan;
+		list_entry(&mailbox->list, (size_t)number)->seen = sync->scan;
 		mailbox_take_name(mailbox, (size_t)number, name.info, file.in_new, 0);
 	}
 	sync->unknown.n = kept;
@@ -78,8 +79,8 @@ static void match_unknown(struct mailbox *mailbox)
 static bool missed_arrived(const struct mailbox *mailbox)
 {
 	for (size_t i = mailbox->list.n_shown; i < mailbox->list.n; i++)
-		if (!mailbox->list.entries[i].orphan &&
-			mailbox->list.entries[i].seen < mailbox->sync.first_scan)
+		if (!list_entry(&mailbox->list, i)->orphan &&
+			list_entry(&mailbox->list, i)->seen < mailbox->sync.first_scan)
 			return true;
 	return false;
 }
@@ -151,7 +152,7 @@ static int add_unknown(struct mailbox *mailbox, size_t i, uint64_t now_usec)
 	if (number == SIZE_MAX)
 		return -ENOMEM;
 	mailbox->uidlist.header.uidnext++;
-	mailbox->list.entries[number].seen = sync->scan;
+	list_entry(&mailbox->list, (size_t)number)->seen = sync->scan;
 	mailbox_take_name(mailbox, number, name.info, sync->unknown.files[i].in_new, now_usec);
 	return 0;
 }
@@ -175,7 +176,7 @@ static int add_all_unknown(struct mailbox *mailbox, uint64_t now_usec)
 static void take_back(struct mailbox *mailbox, size_t first, uint32_t uidnext)
 {
 	for (size_t i = first; i < mailbox->list.n; i++)
-		mailbox->n_in_new -= mailbox->list.entries[i].in_new;
+		mailbox->n_in_new -= list_entry(&mailbox->list, i)->in_new;
 	list_truncate(&mailbox->list, first);
 	mailbox->uidlist.header.uidnext = uidnext;
 }
@@ -208,7 +209,6 @@ int sync_assign_uids(struct mailbox *mailbox, struct work *work)
 		return r == -EAGAIN ? r : degrade(mailbox, r);
 	if (first < mailbox->list.n && sync->first_new_uid == 0)
 		sync->first_new_uid = uidnext;
-	list_index(&mailbox->list);
 	if (sync->scan_cur && keyword_files_compact(mailbox) < 0)
 		mailbox_log(
 			mailbox, LOG_PRIORITY_WARNING, "restante-keywords cannot be written anew");
@@ -225,7 +225,7 @@ static int move_one(struct mailbox *mailbox, size_t number, uint64_t now_usec)
 	char from_name[FILE_NAME_MAX_BYTES + 1], to_name[FILE_NAME_MAX_BYTES + 1];
 
 	mailbox_file_name(mailbox, number, from_name);
-	if (filename_format(list_base(list, number), info, list->entries[number].letters, &to) < 0)
+	if (filename_format(list_base(list, number), info, list_entry(list, number)->letters, &to) < 0)
 		return -ENAMETOOLONG;
 	must(slice_to_str(buf_slice(&to), to_name, sizeof to_name));
 

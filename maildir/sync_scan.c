@@ -14,7 +14,6 @@ void sync_scan_begin(struct mailbox *mailbox)
 		mailbox->must_scan = false; /* set again from now on, it is for the next time */
 	sync_files_clear(&sync->unknown);
 	sync_files_clear(&sync->duplicates);
-	list_index(&mailbox->list);
 }
 
 void sync_scan_confirm(struct mailbox *mailbox)
@@ -60,7 +59,7 @@ static int is_regular(int dir_fd, const struct dirent *e)
 static bool has_known_name(
 	const struct mailbox *mailbox, size_t number, struct slice info, bool in_new)
 {
-	const struct entry *entry = &mailbox->list.entries[number];
+	const struct entry *entry = list_entry(&mailbox->list, number);
 
 	if (entry->in_new != in_new || entry->no_info != (info.n == 0))
 		return false;
@@ -106,7 +105,7 @@ static int meet_known(struct mailbox *mailbox, size_t number, const struct filen
 	struct slice whole, bool in_new, uint64_t now_usec)
 {
 	struct sync_state *sync = &mailbox->sync;
-	struct entry *entry = &mailbox->list.entries[number];
+	struct entry *entry = list_entry(&mailbox->list, number);
 	bool never_met = entry->seen == 0;
 
 	if (!never_met && has_known_name(mailbox, number, name->info, in_new)) {
@@ -154,10 +153,11 @@ int sync_scan_dir(struct mailbox *mailbox, bool in_new, struct work *work)
 	struct sync_state *sync = &mailbox->sync;
 	int r = sync->dir ? 0 : open_scan(mailbox, in_new);
 
-	list_index(&mailbox->list);
 	while (r == 0) {
 		if (work->budget == 0)
 			return -EINPROGRESS;
+		if (!in_new || sync->unknown.n > SCAN_FEW)
+			list_index(&mailbox->list);
 		errno = 0;
 
 		struct dirent *e = readdir(sync->dir);
@@ -177,6 +177,7 @@ int sync_scan_dir(struct mailbox *mailbox, bool in_new, struct work *work)
 
 bool sync_scan_missed(const struct mailbox *mailbox, size_t number)
 {
+	/* One that is not loaded was met by no scan. */
 	const struct entry *entry = &mailbox->list.entries[number];
 
 	return (mailbox->sync.scan_cur || entry->in_new) && entry->seen < mailbox->sync.first_scan;
@@ -187,7 +188,7 @@ bool sync_scan_missed_any(const struct mailbox *mailbox)
 	if (!mailbox->sync.scan_cur && mailbox->n_in_new == 0)
 		return false;
 	for (size_t i = 0; i < mailbox->list.n; i++)
-		if (sync_scan_missed(mailbox, i) && !mailbox->list.entries[i].orphan)
+		if (sync_scan_missed(mailbox, i) && !list_entry(&mailbox->list, i)->orphan)
 			return true;
 	return false;
 }

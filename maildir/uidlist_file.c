@@ -42,7 +42,8 @@ static void orphan_until(struct reading *reading, uint32_t msg_uid)
 
 	while (reading->cursor < reading->known &&
 		list->messages[reading->cursor].msg_uid < msg_uid) {
-		list->entries[reading->cursor++].orphan = true;
+		list_entry(list, reading->cursor)->orphan = true;
+		list_touch(list, reading->cursor++);
 		reading->mailbox->must_scan = true;
 	}
 }
@@ -64,7 +65,9 @@ static bool take_record(struct reading *reading, const struct uidlist_record *re
 		if (!slice_equal(list_base(list, at), record->base))
 			return false; /* a UID never means another message */
 		list_set_fields(list, at, record->fields);
-		list->entries[at].orphan = false;
+		if (list_entry(list, at)->orphan)
+			list_touch(list, at);
+		list_entry(list, at)->orphan = false;
 		return true;
 	}
 
@@ -101,8 +104,7 @@ static void finish_reading(struct reading *reading)
 	if (reading->last_uid >= header->uidnext)
 		header->uidnext = reading->last_uid + 1;
 	if (mailbox->list.n > reading->known) {
-		list_index(&mailbox->list);
-		list_orphan_duplicates(&mailbox->list);
+		list_orphan_duplicates(&mailbox->list, reading->known);
 	}
 }
 
@@ -325,7 +327,7 @@ static int format_message(const struct list *list, size_t number, struct buf *ou
 		.fields = list_fields(list, number),
 		.base = list_base(list, number),
 	};
-	uint64_t octets = list->entries[number].rfc822_size, known;
+	uint64_t octets = list_entry(list, number)->rfc822_size, known;
 	struct slice value;
 	char text[24];
 
@@ -346,7 +348,7 @@ static int format_messages(
 	size_t records = 0;
 
 	for (size_t i = first; i < list->n; i++) {
-		if (list->entries[i].orphan)
+		if (list_entry(list, i)->orphan)
 			continue;
 
 		int r = format_message(list, i, out);

@@ -90,8 +90,8 @@ static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 	struct slice whole = slice_str(event->len > 0 ? event->name : "");
 	char known[FILE_NAME_MAX_BYTES + 1];
 
-	if (mailbox->list.n_keys != mailbox->list.n ||
-		(event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
+	list_index(&mailbox->list);
+	if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
 		return false;
 
 	ssize_t number = list_find_base(&mailbox->list, filename_parse(whole).base);
@@ -102,7 +102,7 @@ static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 	mailbox_file_name(mailbox, (size_t)number, known);
 
 	bool is_known =
-		!mailbox->list.entries[number].in_new && slice_equal(slice_str(known), whole);
+		!list_entry(&mailbox->list, (size_t)number)->in_new && slice_equal(slice_str(known), whole);
 
 	return is_there == is_known;
 }

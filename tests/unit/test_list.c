@@ -91,7 +91,7 @@ static void test_duplicates(void)
 			i == 30 || i == 60 || i == 90 ? SLICE("twice") : slice_from(&i, 4),
 			SLICE(""));
 	list_index(&list);
-	list_orphan_duplicates(&list);
+	list_orphan_duplicates(&list, 0);
 	for (size_t i = 0; i < 100; i++)
 		CHECK(list.entries[i].orphan == (i == 29 || i == 59), "%zu", i);
 	CU_ASSERT_EQUAL(list_find_base(&list, SLICE("twice")), 89);
