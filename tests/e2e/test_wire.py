@@ -32,7 +32,8 @@ def unescape(text):
 
 
 class Connection:
-    def __init__(self, server, service, user):
+    def __init__(self, server, service, user, shows_mailboxid):
+        self.shows_mailboxid = shows_mailboxid
         self.socket = server.tls().wrap_socket(server.connect(service), server_hostname="localhost")
         self.socket.settimeout(SECONDS)
         self.seen = b""
@@ -59,6 +60,15 @@ class Connection:
         return bool(piece)
 
     def line(self):
+        """The next line, without MAILBOXID where the script is not about it."""
+        while True:
+            line = self.raw_line()
+            if self.shows_mailboxid or b"OK [MAILBOXID (" not in line:
+                return line
+            if not line.startswith(b"*"):
+                return re.sub(rb"OK \[MAILBOXID \(.*?\)\] ", b"OK ", line)
+
+    def raw_line(self):
         """The next line; at the end of the connection what is left; b"" for nothing."""
         while b"\r\n" not in self.seen:
             if not self.receive():
@@ -182,7 +192,8 @@ class Play:
 
     def connection(self, which):
         if which not in self.connections:
-            self.connections[which] = Connection(self.server, self.service, self.name)
+            self.connections[which] = Connection(
+                self.server, self.service, self.name, self.lines[0].startswith(b"# RFC 8474"))
         return self.connections[which]
 
     def say(self, which, text):

@@ -24,6 +24,9 @@
  *   ! eof              the client sends no more
  *   ! closed TEXT      the connection was closed, for that reason
  *
+ * MAILBOXID, which comes with every SELECT, EXAMINE and CREATE (RFC 8474), is taken out of what came, unless the first
+ * line of the script names its RFC.
+ *
  * \xHH in any text is that byte. Each script runs whole, with a budget of one unit a step, and byte by byte.
  * SCRIPT=FILE runs one; with RECORD=1 too, its expectations are left out and what came is printed in their place.
  */
@@ -66,6 +69,7 @@ struct connection {
 struct play {
 	const char *script;
 	const struct manner *manner;
+	bool shows_mailboxid;
 	unsigned line;
 	unsigned faults;
 	char maildir[64];
@@ -193,7 +197,7 @@ static void send_bytes(struct play *p, struct connection *c, struct slice bytes)
 	}
 }
 
-static bool next_line(struct connection *c, struct buf *ret_line)
+static bool next_raw_line(struct connection *c, struct buf *ret_line)
 {
 	ssize_t at = slice_find_slice(buf_slice(&c->seen), SLICE("\r\n"));
 	size_t n = at >= 0 ? (size_t)at : c->seen.n;
@@ -205,6 +209,27 @@ static bool next_line(struct connection *c, struct buf *ret_line)
 		return false;
 	buf_consume(&c->seen, at >= 0 ? n + 2 : n);
 	return true;
+}
+
+/* The next line, without MAILBOXID where the script is not about it. */
+static bool next_line(struct play *p, struct connection *c, struct buf *ret_line)
+{
+	static const struct slice code = { "OK [MAILBOXID (", 15 };
+
+	while (next_raw_line(c, ret_line)) {
+		struct slice line = buf_slice(ret_line);
+		ssize_t at = slice_find_slice(line, code);
+		ssize_t end = slice_find_slice(line, SLICE(")] "));
+
+		if (p->shows_mailboxid || at < 0 || end < at)
+			return true;
+		if (line.p[0] == '*')
+			continue;
+		memmove(ret_line->p + at + 3, line.p + end + 3, line.n - (size_t)end - 3);
+		buf_truncate(ret_line, line.n - (size_t)(end - at));
+		return true;
+	}
+	return false;
 }
 
 /* An expression for whole lines. Freed by regfree(). */
@@ -230,7 +255,7 @@ static void expect_line(struct play *p, struct connection *c, char *want)
 {
 	_cleanup_buf_ struct buf line = BUF(16 * 1024 * 1024);
 
-	if (!next_line(c, &line))
+	if (!next_line(p, c, &line))
 		fault(p, "nothing came, expected %s", want);
 	else if (!slice_equal(buf_slice(&line), unescape(want)))
 		fault(p, "came: %.*s", SLICE_FMT(buf_slice(&line)));
@@ -248,7 +273,7 @@ static void expect_regex(
 
 	if (!compile(p, pattern, &regex))
 		return;
-	while (next_line(c, &line)) {
+	while (next_line(p, c, &line)) {
 		any = true;
 		found = matches(&regex, buf_slice(&line));
 		if (!found && lines != UP_TO_LINE)
@@ -514,7 +539,7 @@ static void record(struct play *p, const char *line)
 	for (int i = 0; i < CONNECTIONS; i++) {
 		_cleanup_buf_ struct buf came = BUF(16 * 1024 * 1024);
 
-		while (next_line(&p->connections[i], &came)) {
+		while (next_line(p, &p->connections[i], &came)) {
 			printf("%sS: ", i ? "2" : "");
 			for (size_t at = 0; at < came.n; at++)
 				printf(came.p[at] >= ' ' && came.p[at] < 0x7f ? "%c" : "\\x%02x",
@@ -644,7 +669,8 @@ static void play_script(const char *script, const struct manner *manner)
 	for (ssize_t n; (n = getline(&line, &cap, f)) >= 0;) {
 		if (n > 0 && line[n - 1] == '\n')
 			line[n - 1] = '\0';
-		p->line++;
+		if (p->line++ == 0)
+			p->shows_mailboxid = strncmp(line, "# RFC 8474", 10) == 0;
 		play_line(p, line);
 	}
 	if (getenv("RECORD"))
