@@ -327,6 +327,14 @@ int mailbox_preview(
 	return r < 0 ? r : find_preview(mailbox, (size_t)number, ret_text);
 }
 
+void mailbox_mailboxid(const struct mailbox *mailbox, char ret_id[OBJECTID_BYTES])
+{
+	struct slice guid = mailbox_guid(mailbox);
+
+	if (guid.n == 0 || !slice_to_str(guid, ret_id, OBJECTID_BYTES))
+		objectid_format(OBJECTID_MAILBOX, mailbox_name(mailbox), ret_id);
+}
+
 int mailbox_emailid(struct mailbox *mailbox, uint32_t msg_uid, char ret_id[OBJECTID_BYTES])
 {
 	struct slice guid = mailbox_message_guid(mailbox, msg_uid);

@@ -48,11 +48,14 @@ _must_check_ int mailbox_preview_known(
 /*
  * OBJECTID (RFC 8474). The same in all mailboxes, after any loss of the index, and on any host.
  *
- * EMAILID   of the message's GUID: the same for copies and moved messages, other for any other message. Returns 0 or -ENOENT.
- * THREADID  of the first id of References, else of In-Reply-To, else Message-ID; a message without any is alone.
- * Both write a NUL-terminated string. The mailbox's own id, MAILBOXID, is mailbox_guid();
- * SAVEDATE (RFC 8514) is mailbox_savedate().
+ * MAILBOXID  the mailbox's GUID, which stays when it is renamed; of a mailbox that cannot have one (it may not be
+ *            written, and no server ever did) an id of its name. After mailbox_sync().
+ * EMAILID    of the message's GUID: the same for copies and moved messages, other for any other message.
+ * THREADID   of the first id of References, else of In-Reply-To, else Message-ID; a message without any is alone.
+ *
+ * All write a NUL-terminated string; return 0, or -ENOENT: there is no such message. SAVEDATE (RFC 8514) is mailbox_savedate().
  */
+void mailbox_mailboxid(const struct mailbox *mailbox, char ret_id[OBJECTID_BYTES]);
 _must_check_ int mailbox_emailid(
 	struct mailbox *mailbox, uint32_t msg_uid, char ret_id[OBJECTID_BYTES]);
 _must_check_ int mailbox_threadid(struct mailbox *mailbox, uint32_t msg_uid,

@@ -1,4 +1,4 @@
-/* objectid.h - ids of messages and threads, made of what does not change. Pure. RFC 8474. */
+/* objectid.h - ids of mailboxes, messages and threads, made of what does not change. Pure. RFC 8474. */
 #pragma once
 
 #include "base/slice.h"
@@ -6,7 +6,7 @@
 enum { OBJECTID_BYTES = 34 };
 
 /* What an id is of: its first character. */
-enum objectid_kind { OBJECTID_EMAIL = 'M', OBJECTID_THREAD = 'T' };
+enum objectid_kind { OBJECTID_MAILBOX = 'B', OBJECTID_EMAIL = 'M', OBJECTID_THREAD = 'T' };
 
 /*
  * Write the id that follows from a name: the kind and 32 hex digits, NUL-terminated. The same on any host, always.

@@ -1,5 +1,6 @@
 #include "server/imap/cmd_mailbox.h"
 
+#include "maildir/card.h"
 #include "maildir/copy.h"
 #include "maildir/subscriptions.h"
 #include "maildir/tree.h"
@@ -39,12 +40,58 @@ static struct slice without_delimiter(const struct imap *imap, struct slice name
 	return slice_head(name, name.n - has);
 }
 
-enum run cmd_create(struct imap *imap)
+struct create_progress {
+	struct mailbox *mailbox; /* made, and open for its id */
+};
+
+void end_create(struct imap *imap)
+{
+	struct create_progress *p = imap->command.progress;
+
+	if (p && p->mailbox)
+		mailbox_close(p->mailbox);
+}
+
+static enum run begin_create(struct imap *imap)
 {
 	struct slice name = without_delimiter(imap, imap->command.arguments.mailbox.name);
+	struct create_progress *p = arena_alloc(&imap->arena, sizeof *p);
 	int r = tree_create(imap->settings.store, name);
 
-	return r < 0 ? tree_failed(imap, r) : imap_ok(imap, NULL, NULL);
+	if (r < 0)
+		return tree_failed(imap, r);
+	imap->command.progress = p;
+	if (mailbox_open(imap->settings.store, name, &p->mailbox) < 0)
+		return imap_ok(imap, NULL, NULL); /* gone at once: it was made */
+	return RUN_STEP;
+}
+
+/* A mailbox gets its id with its uidlist, by a sync. MAILBOXID: RFC 8474 section 4.1. */
+enum run cmd_create(struct imap *imap)
+{
+	struct create_progress *p = imap->command.progress;
+	char id[OBJECTID_BYTES];
+
+	if (!p) {
+		enum run run = begin_create(imap);
+
+		if (run != RUN_STEP)
+			return run;
+		p = imap->command.progress;
+	}
+
+	int r = mailbox_sync(p->mailbox, &imap->work);
+	enum run wait = imap_wait(imap, &r);
+
+	if (wait != RUN_DONE)
+		return wait;
+	if (r < 0)
+		return imap_ok(imap, NULL, NULL);
+	mailbox_mailboxid(p->mailbox, id);
+
+	struct slice code = arena_format(&imap->arena, "MAILBOXID (%s)", id);
+
+	return imap_ok(imap, arena_str(&imap->arena, code), NULL);
 }
 
 static enum run purge(struct imap *imap)

@@ -9,6 +9,7 @@
  * that is there.
  */
 enum run cmd_create(struct imap *imap);
+void end_create(struct imap *imap);
 enum run cmd_delete(struct imap *imap);
 enum run cmd_rename(struct imap *imap);
 void end_rename(struct imap *imap);

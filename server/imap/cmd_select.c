@@ -1,6 +1,7 @@
 #include "server/imap/cmd_select.h"
 
 #include "base/must.h"
+#include "maildir/card.h"
 #include "server/imap/cmd_expunge.h"
 #include "server/imap/connection.h"
 #include "server/imap/earlier.h"
@@ -74,6 +75,15 @@ static void tell_list(struct imap *imap)
 	write_crlf(&imap->out);
 }
 
+/* RFC 8474 section 4.2. */
+static void tell_mailboxid(struct imap *imap)
+{
+	char id[OBJECTID_BYTES];
+
+	mailbox_mailboxid(imap->mailbox, id);
+	write_format(&imap->out, "* OK [MAILBOXID (%s)] It stays when the name changes\r\n", id);
+}
+
 /* RFC 9051 section 6.3.2; RECENT and UNSEEN for clients of RFC 3501. */
 static void tell_mailbox(struct imap *imap)
 {
@@ -97,6 +107,7 @@ static void tell_mailbox(struct imap *imap)
 	connection_tell_enabled(imap, 0);
 	if (imap->enabled & ENABLED_REV2)
 		tell_list(imap);
+	tell_mailboxid(imap);
 }
 
 /* What was expunged of the UIDs that the client knows. RFC 7162 section 3.2.5. */

@@ -1,5 +1,6 @@
 #include "server/imap/cmd_status.h"
 
+#include "maildir/card.h"
 #include "server/imap/connection.h"
 #include "server/imap/write_mailbox.h"
 
@@ -111,6 +112,14 @@ static void write_item(struct writer *w, bool *first, const char *name, uint64_t
 	*first = false;
 }
 
+static void write_mailboxid(struct writer *w, const struct mailbox *mailbox, bool first)
+{
+	char id[OBJECTID_BYTES];
+
+	mailbox_mailboxid(mailbox, id);
+	write_format(w, "%sMAILBOXID (%s)", first ? "" : " ", id);
+}
+
 static void tell_status(struct imap *imap, const struct status_progress *p, uint32_t recent)
 {
 	struct mailbox *mailbox = p->mailbox;
@@ -138,6 +147,8 @@ static void tell_status(struct imap *imap, const struct status_progress *p, uint
 		write_item(w, &first, "SIZE", p->octets);
 	if (a->items & STATUS_HIGHESTMODSEQ)
 		write_item(w, &first, "HIGHESTMODSEQ", highestmodseq(imap, mailbox));
+	if (a->items & STATUS_MAILBOXID)
+		write_mailboxid(w, mailbox, first);
 	write_raw(w, SLICE(")\r\n"));
 }
 

@@ -78,7 +78,7 @@ static const struct command_type commands[] = {
 		"9051 6.3.2" },
 	{ "EXAMINE", AUTH, NO_SYNC, parse_select_parameters, cmd_examine, end_select,
 		"9051 6.3.3" },
-	{ "CREATE", AUTH, 0, parse_select, cmd_create, NULL, "9051 6.3.4" },
+	{ "CREATE", AUTH, 0, parse_select, cmd_create, end_create, "9051 6.3.4" },
 	{ "DELETE", AUTH, 0, parse_select, cmd_delete, NULL, "9051 6.3.5" },
 	{ "RENAME", AUTH, 0, parse_rename, cmd_rename, end_rename, "9051 6.3.6" },
 	{ "SUBSCRIBE", AUTH, 0, parse_select, cmd_subscribe, NULL, "9051 6.3.7" },

@@ -14,6 +14,7 @@ static const struct {
 	{ { "HIGHESTMODSEQ", 13 }, STATUS_HIGHESTMODSEQ },
 	{ { "SIZE", 4 }, STATUS_SIZE },
 	{ { "DELETED", 7 }, STATUS_DELETED },
+	{ { "MAILBOXID", 9 }, STATUS_MAILBOXID },
 };
 
 enum { STATUS_ITEMS = sizeof status_items / sizeof *status_items };

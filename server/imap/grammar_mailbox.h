@@ -17,6 +17,7 @@ enum status_item {
 	STATUS_HIGHESTMODSEQ = 1 << 5,
 	STATUS_SIZE = 1 << 6,
 	STATUS_DELETED = 1 << 7,
+	STATUS_MAILBOXID = 1 << 8, /* RFC 8474 section 4.3 */
 };
 
 struct status_arguments {
