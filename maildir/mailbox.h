@@ -96,6 +96,8 @@ _must_check_ int mailbox_find_keyword(struct mailbox *mailbox, struct slice name
 
 /* RFC822.SIZE: octets with CRLF line ends. From the name or uidlist; else counted once (costs a read). Returns 0, -ENOENT (gone), -EINPROGRESS, -errno. */
 _must_check_ int mailbox_rfc822_size(struct mailbox *mailbox, uint32_t msg_uid, struct work *work, uint64_t *ret_octets);
+/* What the file takes: as its name says, else by stat. Returns 0, -ENOENT (gone), -errno. */
+_must_check_ int mailbox_file_size(struct mailbox *mailbox, uint32_t msg_uid, uint64_t *ret_bytes);
 /* INTERNALDATE: the file's mtime, seconds since 1970. Returns 0, -ENOENT (gone), -errno. */
 _must_check_ int mailbox_internaldate(struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret_seconds);
 

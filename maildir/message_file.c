@@ -85,6 +85,28 @@ int mailbox_internaldate(struct mailbox *mailbox, uint32_t msg_uid, int64_t *ret
 	return 0;
 }
 
+int mailbox_file_size(struct mailbox *mailbox, uint32_t msg_uid, uint64_t *ret_bytes)
+{
+	ssize_t number = find_shown(mailbox, msg_uid);
+	struct stat st;
+
+	if (number < 0)
+		return -ENOENT;
+	if (filename_size(list_base(&mailbox->list, (size_t)number), 'S', ret_bytes))
+		return 0;
+
+	int r = stat_named(mailbox, (size_t)number, &st);
+
+	if (r == -ENOENT) {
+		r = mailbox_look_for(mailbox, (size_t)number);
+		if (r == 0)
+			r = stat_named(mailbox, (size_t)number, &st);
+	}
+	if (r == 0)
+		*ret_bytes = (uint64_t)st.st_size;
+	return r;
+}
+
 /* What name or uidlist say, unless it cannot be: with CRLF line ends a message never gets smaller. */
 static bool recorded_size(const struct mailbox *mailbox, size_t number, uint64_t *ret_octets)
 {

@@ -73,6 +73,7 @@ static int remove_entry(DIR *dir, const char *name, struct level level, struct p
 				(struct level){ .depth = level.depth + 1 }, purging);
 		return errno == ENOENT ? 0 : -errno;
 	}
+	purging->work->budget--; /* not for a directory: even one unit must remove something */
 	if (counts) {
 		purging->freed.bytes -= (int64_t)bytes;
 		purging->freed.messages--;
@@ -87,7 +88,6 @@ static int remove_entries(DIR *dir, struct level level, struct purging *purging)
 			continue;
 		if (purging->work->budget == 0)
 			return -EINPROGRESS;
-		purging->work->budget--;
 
 		int r = remove_entry(dir, e->d_name, level, purging);
 

@@ -1,5 +1,7 @@
 #include "server/imap/capability.h"
 
+#include "base/limits.h"
+
 /* IMAP4rev1 and IMAP4rev2 come first: some clients look no further for what they speak. */
 static const struct capability capabilities[] = {
 	{ .name = "IMAP4rev1", .rfc = "3501" },
@@ -25,6 +27,10 @@ static const struct capability capabilities[] = {
 	{ .name = "STATUS=SIZE", .rfc = "8438" },
 	{ .name = "UIDONLY", .rfc = "9586", .enables = ENABLED_UIDONLY },
 	{ .name = "UTF8=ACCEPT", .rfc = "6855", .enables = ENABLED_UTF8 },
+	{ .name = "QUOTA", .rfc = "9208" },
+	{ .name = "QUOTA=RES-STORAGE", .rfc = "9208" },
+	{ .name = "QUOTA=RES-MESSAGE", .rfc = "9208" },
+	{ .name = "APPENDLIMIT", .rfc = "7889", .value = LIMIT_MESSAGE_BYTES },
 };
 
 enum { CAPABILITIES = sizeof capabilities / sizeof *capabilities };

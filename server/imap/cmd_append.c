@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "maildir/append.h"
+#include "maildir/quota_file.h"
 #include "server/imap/connection.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ struct append_progress {
 	enum append_stage stage;
 	struct mailbox *mailbox;
 	struct append *append;
+	struct quota_sum announced; /* of the messages so far */
 	size_t line_at; /* in the frame's command: where what follows the literal begins */
 };
 
@@ -68,6 +70,21 @@ static enum run begin_append(struct imap *imap)
 	return RUN_DONE;
 }
 
+/* Returns RUN_DONE: *r is 0 if the message fits into the quota with those before it; else what to wait for. */
+static enum run check_quota(struct imap *imap, struct append_progress *p, uint64_t octets, int *r)
+{
+	struct quota_sum more = { p->announced.bytes + (int64_t)octets,
+		p->announced.messages + 1 };
+
+	*r = quota_check(imap->settings.store, mailbox_name(p->mailbox), &more, &imap->work);
+
+	enum run wait = imap_wait(imap, r);
+
+	if (wait == RUN_DONE && *r == 0)
+		p->announced = more;
+	return wait;
+}
+
 static enum run begin_message(struct imap *imap, struct append_progress *p)
 {
 	const struct append_arguments *a = &imap->command.arguments.append;
@@ -84,8 +101,13 @@ static enum run begin_message(struct imap *imap, struct append_progress *p)
 	if (message.octets > LIMIT_MESSAGE_BYTES)
 		return append_failed(imap, p, -EFBIG);
 
-	int r = append_begin(p->append, &message, imap->io->now_usec);
+	int r;
+	enum run wait = check_quota(imap, p, message.octets, &r);
 
+	if (wait != RUN_DONE)
+		return wait;
+	if (r == 0)
+		r = append_begin(p->append, &message, imap->io->now_usec);
 	if (r < 0)
 		return append_failed(imap, p, r);
 	p->line_at = imap->frame.command.n;

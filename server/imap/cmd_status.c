@@ -9,8 +9,8 @@
 struct status_progress {
 	struct mailbox *mailbox;
 	bool synced;
-	uint32_t sized_uid; /* SIZE: up to this UID sizes are in octets */
-	uint64_t octets;
+	uint32_t sized_uid; /* SIZE, DELETED-STORAGE: up to this UID sizes are added */
+	uint64_t octets, deleted_bytes;
 };
 
 void end_status(struct imap *imap)
@@ -49,8 +49,28 @@ static const struct message *message_above(const struct mailbox *mailbox, uint32
 	return low < n ? &messages[low] : NULL;
 }
 
+/* Add what is asked for of one message. Returns 0, -EINPROGRESS; another -errno: it is gone. */
+static int add_size(struct imap *imap, struct status_progress *p, const struct message *message)
+{
+	unsigned items = imap->command.arguments.status.items;
+	uint32_t msg_uid = message->msg_uid;
+	bool deleted = message->flags & FLAG_DELETED;
+	uint64_t octets = 0, bytes = 0;
+	int r = items & STATUS_SIZE
+			? mailbox_rfc822_size(p->mailbox, msg_uid, &imap->work, &octets)
+			: 0;
+
+	if (r == 0 && deleted && (items & STATUS_DELETED_STORAGE))
+		r = mailbox_file_size(p->mailbox, msg_uid, &bytes);
+	if (r == 0) {
+		p->octets += octets;
+		p->deleted_bytes += bytes;
+	}
+	return r;
+}
+
 /*
- * Go on adding up sizes (RFC 8438). A message that is gone meanwhile, or cannot be read, counts for nothing: others are asked
+ * Go on adding up sizes (RFC 8438, 9208 section 4.1.4). A message that is gone meanwhile, or cannot be read, counts for nothing: others are asked
  * for, too.
  */
 static enum run add_sizes(struct imap *imap, struct status_progress *p)
@@ -59,17 +79,9 @@ static enum run add_sizes(struct imap *imap, struct status_progress *p)
 
 	while ((message = message_above(p->mailbox, p->sized_uid))) {
 		uint32_t msg_uid = message->msg_uid;
-		uint64_t octets = 0;
 
-		if (!imap_spend(imap))
+		if (!imap_spend(imap) || add_size(imap, p, message) == -EINPROGRESS)
 			return RUN_STEP;
-
-		int r = mailbox_rfc822_size(p->mailbox, msg_uid, &imap->work, &octets);
-
-		if (r == -EINPROGRESS)
-			return RUN_STEP;
-		if (r == 0)
-			p->octets += octets;
 		p->sized_uid = msg_uid;
 	}
 	return RUN_DONE;
@@ -143,6 +155,10 @@ static void tell_status(struct imap *imap, const struct status_progress *p, uint
 		write_item(w, &first, "UNSEEN", count(mailbox, FLAG_SEEN, 0));
 	if (a->items & STATUS_DELETED)
 		write_item(w, &first, "DELETED", count(mailbox, FLAG_DELETED, FLAG_DELETED));
+	if (a->items & STATUS_DELETED_STORAGE)
+		write_item(w, &first, "DELETED-STORAGE", p->deleted_bytes);
+	if (a->items & STATUS_APPENDLIMIT)
+		write_item(w, &first, "APPENDLIMIT", LIMIT_MESSAGE_BYTES);
 	if (a->items & STATUS_SIZE)
 		write_item(w, &first, "SIZE", p->octets);
 	if (a->items & STATUS_HIGHESTMODSEQ)
@@ -187,7 +203,8 @@ enum run cmd_status(struct imap *imap)
 	if (r < 0)
 		return imap_failed(imap, r);
 	p->synced = true;
-	if (imap->command.arguments.status.items & STATUS_SIZE)
+	if (imap->command.arguments.status.items &
+		(STATUS_SIZE | STATUS_DELETED_STORAGE))
 		run = add_sizes(imap, p);
 	return run == RUN_DONE ? finish_status(imap, p) : run;
 }

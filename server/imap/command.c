@@ -8,6 +8,7 @@
 #include "server/imap/cmd_idle.h"
 #include "server/imap/cmd_list.h"
 #include "server/imap/cmd_mailbox.h"
+#include "server/imap/cmd_quota.h"
 #include "server/imap/cmd_search.h"
 #include "server/imap/cmd_select.h"
 #include "server/imap/cmd_status.h"
@@ -34,6 +35,8 @@ PARSE_INTO(enable, enable)
 PARSE_INTO(set, set)
 PARSE_INTO(copy, set)
 PARSE_INTO(append, append)
+PARSE_INTO(getquota, quota)
+PARSE_INTO(setquota, quota)
 
 static enum parse parse_nothing(
 	struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
@@ -88,6 +91,9 @@ static const struct command_type commands[] = {
 	{ "NAMESPACE", AUTH, 0, parse_nothing, cmd_namespace, NULL, "9051 6.3.10" },
 	{ "STATUS", AUTH, 0, parse_status, cmd_status, end_status, "9051 6.3.11" },
 	{ "APPEND", AUTH, MESSAGE, parse_append, cmd_append, end_append, "9051 6.3.12" },
+	{ "GETQUOTA", AUTH, 0, parse_getquota, cmd_getquota, NULL, "9208 4.1.1" },
+	{ "GETQUOTAROOT", AUTH, 0, parse_select, cmd_getquotaroot, NULL, "9208 4.1.2" },
+	{ "SETQUOTA", AUTH, 0, parse_setquota, cmd_setquota, NULL, "9208 4.1.3" },
 	{ "IDLE", AUTH, WAITS, parse_nothing, cmd_idle, NULL, "9051 6.3.13" },
 
 	{ "CHECK", SELECTED, 0, parse_nothing, cmd_noop, NULL, "3501 6.4.1" },

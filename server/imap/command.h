@@ -4,6 +4,7 @@
 #include "server/imap/grammar_append.h"
 #include "server/imap/grammar_fetch.h"
 #include "server/imap/grammar_mailbox.h"
+#include "server/imap/grammar_quota.h"
 #include "server/imap/grammar_search.h"
 #include "server/imap/grammar_select.h"
 #include "server/imap/grammar_session.h"
@@ -53,6 +54,7 @@ union arguments {
 	struct search_arguments search;
 	struct enable_arguments enable;
 	struct set_arguments set;
+	struct quota_arguments quota;
 };
 
 struct command_type {

@@ -63,7 +63,7 @@ static const struct {
 	{ EPERM, "NOPERM", "The mail directory does not permit this" },
 	{ EROFS, "NOPERM", "The file system of the mailbox is read-only" },
 	{ ENOSPC, "OVERQUOTA", "No space is left for mail" },
-	{ EDQUOT, "OVERQUOTA", "The disk quota is used up" },
+	{ EDQUOT, "OVERQUOTA", "There is more mail than the quota allows" },
 	{ 0, "UNAVAILABLE", "The mailbox cannot be used now; see the server's log" },
 };
 
@@ -84,7 +84,8 @@ enum run imap_failed(struct imap *imap, int error)
 enum run imap_change_failed(
 	struct imap *imap, const struct mailbox *mailbox, const char *what, int error)
 {
-	bool is_fault = error != -EBUSY && error != -ESTALE && error != -ENOENT && error != -EINVAL;
+	bool is_fault = error != -EBUSY && error != -ESTALE && error != -ENOENT &&
+			error != -EINVAL && error != -EDQUOT;
 
 	if (is_fault && mailbox) {
 		struct slice name = mailbox_name(mailbox);

@@ -15,6 +15,8 @@ static const struct {
 	{ { "SIZE", 4 }, STATUS_SIZE },
 	{ { "DELETED", 7 }, STATUS_DELETED },
 	{ { "MAILBOXID", 9 }, STATUS_MAILBOXID },
+	{ { "DELETED-STORAGE", 15 }, STATUS_DELETED_STORAGE },
+	{ { "APPENDLIMIT", 11 }, STATUS_APPENDLIMIT },
 };
 
 enum { STATUS_ITEMS = sizeof status_items / sizeof *status_items };

@@ -18,6 +18,8 @@ enum status_item {
 	STATUS_SIZE = 1 << 6,
 	STATUS_DELETED = 1 << 7,
 	STATUS_MAILBOXID = 1 << 8, /* RFC 8474 section 4.3 */
+	STATUS_DELETED_STORAGE = 1 << 9, /* RFC 9208 section 4.1.4 */
+	STATUS_APPENDLIMIT = 1 << 10,    /* RFC 7889 section 3.1 */
 };
 
 struct status_arguments {

@@ -168,6 +168,12 @@ class Play:
         os.unlink(os.path.join(self.maildir, "dovecot-uidlist"))
         self.write("dovecot-uidlist", f"3 V{argument} N1 G0123456789abcdef0123456789abcdef\n".encode())
 
+    def on_file(self, argument):
+        name, text = argument.split(" ", 1)
+        if os.path.exists(os.path.join(self.maildir, name)):
+            os.unlink(os.path.join(self.maildir, name))
+        self.write(name, unescape(text.encode()))
+
     # Time and the client
 
     def on_wait(self, argument):

@@ -504,7 +504,6 @@ static void test_key_table(void)
 		CHECK(!key->standard || conf_value_store(key, slice_str(key->standard), &strings,
 						conf, path) == 0,
 			"%s", key->name);
-		CHECK(key->type != CONF_LIST || key->per_tls, "%s", key->name);
 	}
 }
 

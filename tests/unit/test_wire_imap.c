@@ -16,6 +16,7 @@
  *   ! truncate N BYTES     another program cuts it short
  *   ! lock, ! unlock       another program holds the uidlist's lock
  *   ! uidvalidity N        another program makes the uidlist anew
+ *   ! file NAME TEXT       another program writes a file in the Maildir
  *   ! wait SECONDS         time passes
  *   ! drain BYTES          from now on output is taken in such pieces only
  *   ! hold                 from now on no output is taken, until ! drain
@@ -436,6 +437,17 @@ static void direct_uidvalidity(struct play *p, char *argument)
 	write_file(path, buf_slice(&text));
 }
 
+static void direct_file(struct play *p, char *argument)
+{
+	char path[200], *text = strchr(argument, ' ');
+
+	CU_ASSERT_FATAL(text != NULL);
+	*text++ = '\0';
+	snprintf(path, sizeof path, "%s/%s", p->maildir, argument);
+	CU_ASSERT(unlink(path) == 0 || errno == ENOENT);
+	write_file(path, unescape(text));
+}
+
 static void direct_wait(struct play *p, char *argument)
 {
 	p->now_usec += (uint64_t)atoi(argument) * 1000000;
@@ -508,6 +520,7 @@ static const struct {
 	{ "lock", direct_lock },
 	{ "unlock", direct_unlock },
 	{ "uidvalidity", direct_uidvalidity },
+	{ "file", direct_file },
 	{ "wait", direct_wait },
 	{ "drain", direct_drain },
 	{ "repeat", direct_repeat },
