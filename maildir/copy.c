@@ -356,3 +356,8 @@ size_t copy_result(const struct copy *copy, const uint32_t **ret_uids, uint32_t 
 	*ret_first_uid = copy->first_uid;
 	return copy->n;
 }
+
+size_t copy_done(const struct copy *copy)
+{
+	return copy->order.move ? (copy->next + copy->removed) / 2 : copy->next;
+}

@@ -33,6 +33,9 @@ void copy_free(struct copy *copy);
  */
 _must_check_ int copy_step(struct copy *copy, struct work *work);
 
+/* How many messages were taken on so far, of those ordered. For telling progress. */
+size_t copy_done(const struct copy *copy);
+
 /*
  * What was copied, after copy_step() returned 0: *ret_uids in the source, ascending; they have UIDs that follow one
  * another from *ret_first_uid on in the target. Returns how many. Valid as long as the copy.

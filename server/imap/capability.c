@@ -25,6 +25,8 @@ static const struct capability capabilities[] = {
 	{ .name = "CONDSTORE", .rfc = "7162", .enables = ENABLED_CONDSTORE },
 	{ .name = "QRESYNC", .rfc = "7162", .enables = ENABLED_QRESYNC },
 	{ .name = "STATUS=SIZE", .rfc = "8438" },
+	{ .name = "MESSAGELIMIT", .rfc = "9738", .value = LIMIT_COMMAND_MESSAGES },
+	{ .name = "INPROGRESS", .rfc = "9585" },
 	{ .name = "UIDONLY", .rfc = "9586", .enables = ENABLED_UIDONLY },
 	{ .name = "UTF8=ACCEPT", .rfc = "6855", .enables = ENABLED_UTF8 },
 	{ .name = "QUOTA", .rfc = "9208" },

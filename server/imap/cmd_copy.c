@@ -8,6 +8,7 @@
 struct copy_progress {
 	struct mailbox *target;
 	struct copy *copy;
+	size_t n; /* messages */
 };
 
 void end_copy(struct imap *imap)
@@ -40,6 +41,11 @@ static bool begin_copy(struct imap *imap, bool move)
 		return false;
 	}
 
+	if (connection_limit(imap, &seqnums) && !move) { /* a copy is whole, or is not made */
+		(void)imap_no(imap, NULL, NULL);
+		return false;
+	}
+
 	const uint32_t *uids = imap_uids(imap, &seqnums, &n);
 
 	if (!by_uid && n < seq_ranges_count(&seqnums)) {
@@ -49,7 +55,7 @@ static bool begin_copy(struct imap *imap, bool move)
 
 	struct copy_progress *p = arena_alloc(&imap->arena, sizeof *p);
 
-	*p = (struct copy_progress){ .copy = NULL };
+	*p = (struct copy_progress){ .n = n };
 	imap->command.progress = p;
 
 	int r = mailbox_open(imap->settings.store, a->mailbox, &p->target);
@@ -121,6 +127,8 @@ static enum run run_copy(struct imap *imap, bool move)
 		return RUN_DONE;
 
 	struct copy_progress *p = imap->command.progress;
+	connection_progress(imap, copy_done(p->copy), p->n);
+
 	int r = copy_step(p->copy, &imap->work);
 	enum run wait = imap_wait(imap, &r);
 

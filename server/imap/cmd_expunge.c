@@ -22,6 +22,11 @@ static struct expunge_progress *choose(struct imap *imap, const struct seq_range
 		if (message && (message->flags & FLAG_DELETED))
 			uids[kept++] = uids[i];
 	}
+	if (seqnums && kept > imap->settings.message_limit) { /* EXPUNGE itself knows no limit */
+		uids += kept - imap->settings.message_limit;
+		kept = imap->settings.message_limit;
+		imap->command.limited_uid = uids[0];
+	}
 	*p = (struct expunge_progress){ .uids = uids, .n = kept };
 	return p;
 }
@@ -34,6 +39,8 @@ enum run expunge_deleted(struct imap *imap, const struct seq_ranges *seqnums)
 		p = imap->command.progress = choose(imap, seqnums);
 	if (p->n == 0)
 		return imap_ok(imap, NULL, NULL);
+
+	connection_progress(imap, p->done, p->n);
 
 	int r = mailbox_expunge(imap->mailbox, p->uids, p->n, &p->done, &imap->work);
 	enum run wait = imap_wait(imap, &r);

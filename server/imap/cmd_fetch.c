@@ -13,7 +13,8 @@ struct fetch_progress {
 	struct earlier earlier; /* VANISHED: comes before all else */
 	struct seq_ranges seqnums;
 	size_t range;
-	uint32_t seqnum; /* the next one; 0: at the start of the range */
+	uint32_t seqnum; /* the last one that was begun; 0: at the start of the range */
+	uint64_t done, goal;
 	unsigned needs;  /* enum fetch_need */
 	bool prepared;   /* the message: fetch_write() may go on */
 	struct fetch_write write;
@@ -69,9 +70,13 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 		return NULL;
 	}
 
+	(void)connection_limit(imap, &seqnums);
+
 	struct fetch_progress *p = arena_alloc(&imap->arena, sizeof *p);
 
-	*p = (struct fetch_progress){ .seqnums = seqnums, .needs = fetch_needs(a) };
+	*p = (struct fetch_progress){ .seqnums = seqnums,
+		.needs = fetch_needs(a),
+		.goal = seq_ranges_count(&seqnums) };
 	p->write.text = BUF(2 * LIMIT_HEADER_BYTES + 2); /* every LF may become CRLF */
 	p->write.card.bytes = fetch_card_buf();
 	imap->command.progress = p;
@@ -86,16 +91,37 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 	return p;
 }
 
-/* Step to the next sequence number of the set. Returns false behind the last. */
-static bool next_seqnum(struct fetch_progress *p)
+/* From the highest down if the set was limited (RFC 9738 section 3.1). */
+static bool goes_down(const struct imap *imap)
 {
-	if (p->range < p->seqnums.n && p->seqnum == p->seqnums.ranges[p->range].last) {
-		p->range++;
-		p->seqnum = 0;
+	return imap->command.limited_uid != 0;
+}
+
+static const struct seq_range *range_under_way(
+	const struct imap *imap, const struct fetch_progress *p)
+{
+	return &p->seqnums.ranges[goes_down(imap) ? p->seqnums.n - 1 - p->range : p->range];
+}
+
+/* Step to the next sequence number of the set. Returns false behind the last. */
+static bool next_seqnum(const struct imap *imap, struct fetch_progress *p)
+{
+	bool down = goes_down(imap);
+	const struct seq_range *range;
+
+	if (p->seqnum > 0) {
+		range = range_under_way(imap, p);
+		p->range += p->seqnum == (down ? range->first : range->last);
+		p->seqnum = p->seqnum == (down ? range->first : range->last) ? 0
+			    : down					     ? p->seqnum - 1
+									     : p->seqnum + 1;
 	}
 	if (p->range == p->seqnums.n)
 		return false;
-	p->seqnum = p->seqnum > 0 ? p->seqnum + 1 : p->seqnums.ranges[p->range].first;
+	range = range_under_way(imap, p);
+	if (p->seqnum == 0)
+		p->seqnum = down ? range->last : range->first;
+	p->done++;
 	return true;
 }
 
@@ -120,7 +146,7 @@ static enum run next_message(struct imap *imap, struct fetch_progress *p)
 	do {
 		if (passed++ % PASSED_PER_UNIT == 0 && !imap_spend(imap))
 			return RUN_STEP;
-		if (!next_seqnum(p))
+		if (!next_seqnum(imap, p))
 			return RUN_DONE;
 	} while (!is_wanted(imap, p->seqnum));
 	p->write = (struct fetch_write){
@@ -130,6 +156,7 @@ static enum run next_message(struct imap *imap, struct fetch_progress *p)
 		.text = text,
 	};
 	p->seen_done = 0;
+	connection_progress(imap, p->done, p->goal);
 	return RUN_DONE;
 }
 

@@ -29,6 +29,8 @@ static struct store_progress *begin_store(struct imap *imap)
 		return NULL;
 	}
 
+	(void)connection_limit(imap, &seqnums);
+
 	struct store_progress *p = arena_alloc(&imap->arena, sizeof *p);
 
 	*p = (struct store_progress){
@@ -62,6 +64,7 @@ static int find_keywords(struct imap *imap, struct store_progress *p)
 
 static int change_flags(struct imap *imap, struct store_progress *p)
 {
+	connection_progress(imap, p->done, p->n);
 	return mailbox_store_flags(
 		imap->mailbox, p->uids, p->n, &p->done, &p->change, p->modified,
 		&imap->work);

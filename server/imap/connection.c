@@ -246,6 +246,55 @@ void connection_complete_modseq(struct imap *imap)
 		write_format(&imap->out, "* OK [%.*s] Known so far\r\n", SLICE_FMT(code));
 }
 
+void connection_progress(struct imap *imap, uint64_t done, uint64_t goal)
+{
+	imap->command.items_done = done;
+	imap->command.items_goal = goal;
+}
+
+bool connection_limit(struct imap *imap, struct seq_ranges *seqnums)
+{
+	uint64_t limit = imap->settings.message_limit, count = seq_ranges_count(seqnums);
+
+	if (count <= limit)
+		return false;
+	for (uint64_t drop = count - limit; drop > 0;) {
+		struct seq_range *range = seqnums->ranges;
+		uint64_t n = (uint64_t)range->last - range->first + 1;
+
+		if (n <= drop) {
+			seqnums->ranges++;
+			seqnums->n--;
+			seqnums->cap--;
+		} else {
+			range->first += (uint32_t)drop;
+		}
+		drop -= n <= drop ? n : drop;
+	}
+	imap->command.limited_uid = view_uid(imap->view, seqnums->ranges[0].first);
+	return true;
+}
+
+void connection_complete_limit(struct imap *imap)
+{
+	struct command *command = &imap->command;
+	struct slice code;
+
+	if (command->limited_uid == 0 || command->completion == COMPLETION_BAD)
+		return;
+	code = arena_format(&imap->arena, "MESSAGELIMIT %u %u", imap->settings.message_limit,
+		command->limited_uid);
+	if (!command->code) {
+		command->code = arena_str(&imap->arena, code);
+		command->text = command->completion == COMPLETION_OK
+					? "Not all messages: go on with those below"
+					: "Too many messages; try a smaller set";
+	} else {
+		write_format(&imap->out, "* NO [%.*s] Not all messages: go on with those below\r\n",
+			SLICE_FMT(code));
+	}
+}
+
 void imap_deselect(struct imap *imap)
 {
 	if (imap->state != IMAP_SELECTED)

@@ -24,6 +24,10 @@ struct command {
 	bool holds_expunges;        /* sequence numbers must not shift with it (RFC 9051 section 7.5.1) */
 	uint64_t locked_since_usec; /* when a lock was first found held elsewhere; 0: not */
 
+	uint64_t items_done, items_goal; /* for INPROGRESS; goal 0: not known */
+	uint64_t progress_usec;          /* when it was told last, or the command began */
+	uint32_t limited_uid; /* not all was worked on: this UID was the lowest that was; 0: all was */
+
 	enum completion completion;
 	const char *code; /* response code without its brackets; NULL: none */
 	const char *text; /* NULL: "NAME completed" */
@@ -66,7 +70,10 @@ struct imap {
 	struct writer out;
 };
 
-enum { IMAP_LOCK_WAIT_USEC = 30 * 1000 * 1000 }; /* then a command fails: [INUSE] */
+enum {
+	IMAP_LOCK_WAIT_USEC = 30 * 1000 * 1000, /* then a command fails: [INUSE] */
+	IMAP_PROGRESS_USEC = 10 * 1000 * 1000,  /* between two INPROGRESS (RFC 9585 section 4) */
+};
 
 /* The one place where the state changes: must be an edge of the table in connection.c. */
 void imap_set_state(struct imap *imap, enum imap_state state);
@@ -147,6 +154,19 @@ void connection_write_modseq(struct imap *imap, uint64_t modseq);
  * Call it when the command is completed. RFC 7162 sections 3.2, 3.2.7, 6.
  */
 void connection_complete_modseq(struct imap *imap);
+
+/* How far the command under way has come: INPROGRESS tells it, if it takes long. */
+void connection_progress(struct imap *imap, uint64_t done, uint64_t goal);
+
+/*
+ * Keep the highest messages only where a set names more than one command may work on (RFC 9738 section 3.1). The tagged
+ * response will say so.
+ * Returns whether it did.
+ */
+bool connection_limit(struct imap *imap, struct seq_ranges *seqnums);
+
+/* MESSAGELIMIT goes with the tagged response, or before it. Call it when the command is completed. */
+void connection_complete_limit(struct imap *imap);
 
 /* Leave the mailbox: close view, file and mailbox. The state is authenticated then. */
 void imap_deselect(struct imap *imap);

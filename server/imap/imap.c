@@ -168,11 +168,39 @@ static enum run read_command(struct imap *imap)
 	return RUN_DONE;
 }
 
+/* What a command that takes long came to so far, now and then. RFC 9585. */
+static void tell_progress(struct imap *imap)
+{
+	struct command *command = &imap->command;
+	uint64_t now_usec = imap->io->now_usec;
+	bool has_tag = slice_find(command->tag, ']') < 0;
+
+	if (command->progress_usec == 0)
+		command->progress_usec = now_usec;
+	if ((command->type->flags & (COMMAND_WAITS | COMMAND_MESSAGE)) || imap->mid_response ||
+		now_usec < command->progress_usec + IMAP_PROGRESS_USEC || imap_output_full(imap))
+		return;
+	command->progress_usec = now_usec;
+	write_raw(&imap->out, SLICE("* OK [INPROGRESS ("));
+	if (has_tag)
+		write_format(&imap->out, "\"%.*s\"", SLICE_FMT(command->tag));
+	else
+		write_raw(&imap->out, SLICE("NIL"));
+	if (command->items_goal > command->items_done)
+		write_format(&imap->out, " %llu %llu", (unsigned long long)command->items_done,
+			(unsigned long long)command->items_goal);
+	else
+		write_raw(&imap->out, SLICE(" NIL NIL"));
+	write_raw(&imap->out, SLICE(")] Still working\r\n"));
+}
+
 static enum run run_command(struct imap *imap)
 {
 	const struct command_type *type = imap->command.type;
-	enum run run = type->run(imap);
+	enum run run;
 
+	tell_progress(imap);
+	run = type->run(imap);
 	if (run != RUN_DONE)
 		return run;
 	if (frame_imap_is_open(&imap->frame)) { /* refused before its end, which comes first */
@@ -221,6 +249,7 @@ static enum run answer(struct imap *imap)
 {
 	bool bad = imap->command.completion == COMPLETION_BAD;
 
+	connection_complete_limit(imap);
 	connection_complete_modseq(imap);
 	write_answer(imap);
 	end_command(imap);
@@ -370,6 +399,8 @@ struct engine *imap_new(const struct imap_settings *settings)
 		.state = IMAP_AUTHENTICATED,
 		.phase = PHASE_READ,
 	};
+	if (imap->settings.message_limit == 0)
+		imap->settings.message_limit = LIMIT_COMMAND_MESSAGES;
 	frame_imap_init(&imap->frame, &limits);
 	return &imap->engine;
 }

@@ -18,6 +18,7 @@
  *   ! uidvalidity N        another program makes the uidlist anew
  *   ! file NAME TEXT       another program writes a file in the Maildir
  *   ! wait SECONDS         time passes
+ *   ! messagelimit N       one command may work on that many messages; before the first C:
  *   ! drain BYTES          from now on output is taken in such pieces only
  *   ! hold                 from now on no output is taken, until ! drain
  *   ! repeat N TEXT        the client sends a text N times, without line end
@@ -79,6 +80,7 @@ struct play {
 	struct store *store;
 	uint64_t now_usec;
 	size_t drain_bytes; /* 0: all */
+	uint32_t message_limit;
 	bool hold;
 	struct connection connections[CONNECTIONS];
 };
@@ -158,7 +160,10 @@ static struct connection *connection(struct play *p, int i)
 
 	if (!c->engine)
 		c->engine = imap_new(&(struct imap_settings){
-			.store = p->store, .log = NULL, .user = "bob", .version = "test" });
+			.store = p->store,
+			.user = "bob",
+			.version = "test",
+			.message_limit = p->message_limit });
 	return c;
 }
 
@@ -448,6 +453,11 @@ static void direct_file(struct play *p, char *argument)
 	write_file(path, unescape(text));
 }
 
+static void direct_messagelimit(struct play *p, char *argument)
+{
+	p->message_limit = (uint32_t)atoi(argument);
+}
+
 static void direct_wait(struct play *p, char *argument)
 {
 	p->now_usec += (uint64_t)atoi(argument) * 1000000;
@@ -523,6 +533,7 @@ static const struct {
 	{ "file", direct_file },
 	{ "wait", direct_wait },
 	{ "drain", direct_drain },
+	{ "messagelimit", direct_messagelimit },
 	{ "repeat", direct_repeat },
 	{ "hold", direct_hold },
 	{ "bye", direct_bye },
