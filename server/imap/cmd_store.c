@@ -14,6 +14,7 @@ struct store_progress {
 	const uint32_t *uids; /* of messages that are still there */
 	size_t n, done, told;
 	bool *modified; /* of each: UNCHANGEDSINCE forbade it */
+	uint64_t told_above; /* changes with a modseq above are told when the command begins */
 };
 
 static struct store_progress *begin_store(struct imap *imap)
@@ -38,6 +39,7 @@ static struct store_progress *begin_store(struct imap *imap)
 		.change = { .operation = a->operation,
 			.flags = a->flags,
 			.unchangedsince = a->unchangedsince },
+		.told_above = view_modseq(imap->view),
 	};
 	imap->command.progress = p;
 	updates_begin(imap, false); /* sequence numbers of the set must keep their meaning */
@@ -70,6 +72,14 @@ static int change_flags(struct imap *imap, struct store_progress *p)
 		&imap->work);
 }
 
+/* Whether what forbade a change was told by this command, before it began. */
+static bool was_told(const struct imap *imap, const struct store_progress *p, uint32_t msg_uid)
+{
+	const struct message *message = mailbox_message(imap->mailbox, msg_uid);
+
+	return !message || message->modseq > p->told_above;
+}
+
 /*
  * The new flags of every message of the set, or (.SILENT) nothing but the note that the client knows them, and MODSEQ to
  * one that keeps it. What was not changed is told whole: the client is behind, or there would have been no reason
@@ -82,6 +92,8 @@ static enum run tell_flags(struct imap *imap, struct store_progress *p, size_t n
 
 		bool silent = imap->command.arguments.store.silent && !p->modified[p->told];
 
+		if (p->modified[p->told] && was_told(imap, p, msg_uid))
+			continue;
 		if (silent && !connection_tells_modseq(imap)) {
 			view_flags_told(imap->view, msg_uid);
 			continue;

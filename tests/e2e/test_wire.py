@@ -23,7 +23,7 @@ CLOCK = 1800000000  # what time it is in process
 DAY = 86400
 AT_ONCE = 8
 SECONDS = 50  # beyond the half minute for which a locked mailbox is waited for
-IN_PROCESS_ONLY = ("! hold", "! bye", "! messagelimit")
+IN_PROCESS_ONLY = ("! hold", "! bye", "! messagelimit", "! clock")
 
 
 def unescape(text):

@@ -18,6 +18,7 @@
  *   ! uidvalidity N        another program makes the uidlist anew
  *   ! file NAME TEXT       another program writes a file in the Maildir
  *   ! wait SECONDS         time passes
+ *   ! clock                the script counts on what time it is: modification sequences are told by it
  *   ! messagelimit N       one command may work on that many messages; before the first C:
  *   ! drain BYTES          from now on output is taken in such pieces only
  *   ! hold                 from now on no output is taken, until ! drain
@@ -47,7 +48,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 2, MESSAGES_MAX = 200, STEPS_MAX = 2000000, DELIVERED_FIRST = 1704110400 };
+enum {
+	CONNECTIONS = 2,
+	MESSAGES_MAX = 200,
+	STEPS_MAX = 2000000,
+	DELIVERED_FIRST = 1704110400,
+	START_SECONDS = 1800000000,
+};
 
 /* How a script is run. */
 struct manner {
@@ -453,6 +460,13 @@ static void direct_file(struct play *p, char *argument)
 	write_file(path, unescape(text));
 }
 
+static void direct_clock(struct play *p, char *argument)
+{
+	(void)argument;
+	if (p->now_usec != (uint64_t)START_SECONDS * 1000000)
+		fault(p, "it is not that time any more");
+}
+
 static void direct_messagelimit(struct play *p, char *argument)
 {
 	p->message_limit = (uint32_t)atoi(argument);
@@ -532,6 +546,7 @@ static const struct {
 	{ "uidvalidity", direct_uidvalidity },
 	{ "file", direct_file },
 	{ "wait", direct_wait },
+	{ "clock", direct_clock },
 	{ "drain", direct_drain },
 	{ "messagelimit", direct_messagelimit },
 	{ "repeat", direct_repeat },
@@ -682,7 +697,7 @@ static void play_script(const char *script, const struct manner *manner)
 	CU_ASSERT_FATAL(f != NULL && p != NULL);
 	p->script = script;
 	p->manner = manner;
-	p->now_usec = (uint64_t)1800000000 * 1000000;
+	p->now_usec = (uint64_t)START_SECONDS * 1000000;
 	for (int i = 0; i < CONNECTIONS; i++) {
 		p->connections[i].in = BUF(1024 * 1024);
 		p->connections[i].out = BUF(LIMIT_OUTPUT_BYTES);
