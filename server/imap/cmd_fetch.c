@@ -3,6 +3,7 @@
 #include "server/imap/connection.h"
 #include "server/imap/earlier.h"
 #include "server/imap/fetch_write.h"
+#include "server/imap/passed_over.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,8 +20,7 @@ struct fetch_progress {
 	bool prepared;   /* the message: fetch_write() may go on */
 	struct fetch_write write;
 	size_t seen_done; /* mailbox_store_flags()'s cursor */
-	bool expunged;    /* messages were gone */
-	bool failed;      /* messages could not be read */
+	struct passed_over over;
 };
 
 void end_fetch(struct imap *imap)
@@ -49,6 +49,18 @@ static int find_vanished(struct imap *imap, struct fetch_progress *p)
 		imap->view, &set, a->changedsince, 0, &imap->arena, &p->earlier.gone);
 }
 
+/* PARTIAL: counted among the messages that the set names. RFC 9394 section 3.3. */
+static struct seq_ranges some_of(
+	struct imap *imap, const struct partial *partial, const struct seq_ranges *seqnums)
+{
+	struct seq_ranges none = { 0 };
+	uint64_t first, last;
+
+	if (!partial_of(partial, seq_ranges_count(seqnums), &first, &last))
+		return none;
+	return seq_ranges_part(seqnums, first, last, &imap->arena);
+}
+
 static struct fetch_progress *begin_fetch(struct imap *imap)
 {
 	const struct fetch_arguments *a = &imap->command.arguments.fetch;
@@ -57,6 +69,10 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 
 	if (a->vanished && !by_uid) {
 		(void)imap_bad(imap, "VANISHED is for UID FETCH only");
+		return NULL;
+	}
+	if (a->partial.first > 0 && !by_uid) {
+		(void)imap_bad(imap, "PARTIAL is for UID FETCH only");
 		return NULL;
 	}
 	if (a->vanished && !(imap->enabled & ENABLED_QRESYNC)) {
@@ -70,6 +86,8 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 		return NULL;
 	}
 
+	if (a->partial.first > 0)
+		seqnums = some_of(imap, &a->partial, &seqnums);
 	(void)connection_limit(imap, &seqnums);
 
 	struct fetch_progress *p = arena_alloc(&imap->arena, sizeof *p);
@@ -231,21 +249,6 @@ static int set_seen(struct imap *imap, struct fetch_progress *p)
 	return 0;
 }
 
-static void pass_over(struct imap *imap, struct fetch_progress *p, int error)
-{
-	struct slice name = mailbox_name(imap->mailbox);
-
-	message_file_close(&imap->file);
-	if (error == -ENOENT) {
-		p->expunged = true;
-		return;
-	}
-	p->failed = true;
-	log_line(imap->settings.log, LOG_PRIORITY_WARNING,
-		"%s: %.*s: message with UID %u cannot be read: %s", imap->settings.user,
-		SLICE_FMT(name), p->write.msg_uid, strerror(-error));
-}
-
 /* Find out all that the response needs. Returns as cmd_fetch(); *ret_skip: the message is passed over. */
 static enum run prepare(struct imap *imap, struct fetch_progress *p, bool *ret_skip)
 {
@@ -260,18 +263,8 @@ static enum run prepare(struct imap *imap, struct fetch_progress *p, bool *ret_s
 		return wait;
 	*ret_skip = r < 0 && r != -EBUSY; /* only \Seen waits for a lock: it is then left unset */
 	if (*ret_skip)
-		pass_over(imap, p, r);
+		passed_over_add(&p->over, imap, imap->mailbox, p->write.msg_uid, r, "cannot be read");
 	return RUN_DONE;
-}
-
-static enum run finish_fetch(struct imap *imap, const struct fetch_progress *p)
-{
-	if (p->failed)
-		return imap_no(imap, "UNAVAILABLE",
-			"Some of the messages could not be read; see the server's log");
-	if (p->expunged)
-		return imap_ok(imap, "EXPUNGEISSUED", "Some of the messages were expunged");
-	return imap_ok(imap, NULL, NULL);
 }
 
 enum run cmd_fetch(struct imap *imap)
@@ -294,7 +287,7 @@ enum run cmd_fetch(struct imap *imap)
 			if (p->write.seqnum == 0 && next_message(imap, p) != RUN_DONE)
 				return RUN_STEP;
 			if (p->write.seqnum == 0)
-				return finish_fetch(imap, p);
+				return passed_over_finish(&p->over, imap);
 			run = prepare(imap, p, &skip);
 			p->prepared = run == RUN_DONE && !skip;
 		}

@@ -1,27 +1,42 @@
 #include "server/imap/cmd_search.h"
 
+#include "maildir/card.h"
 #include "server/imap/connection.h"
-#include "server/imap/search_match.h"
+#include "server/imap/search_answer.h"
+#include "server/imap/search_context.h"
+#include "server/imap/search_look.h"
+#include "server/imap/search_sort.h"
 
 #include <errno.h>
 
-struct search_progress {
-	struct search search;
-	uint32_t seqnum;         /* the next one */
-	struct seq_ranges found; /* sequence numbers, or UIDs */
-	bool expunged, failed;
+enum { MOVES_A_UNIT = 64 }; /* of a sort */
 
-	bool telling;
-	size_t range;    /* of found: the next to tell */
-	uint32_t number; /* of that range: the next to tell; 0: its first */
+enum search_stage { SEARCH_LOOK, SEARCH_KEYS, SEARCH_ORDER, SEARCH_TELL };
+
+struct search_progress {
+	enum search_stage stage;
+	struct search_look look;
+	uint32_t *seqnums; /* of what was found, in the order of the answer */
+	size_t n;
+	struct search_sort *sort; /* of SORT */
+	size_t next;              /* of seqnums: whose key comes next */
+	const uint32_t *order;    /* of sort */
+	struct search_answer answer;
 };
 
 void end_search(struct imap *imap)
 {
 	struct search_progress *p = imap->command.progress;
 
-	if (p)
-		search_done(&p->search);
+	if (!p)
+		return;
+	search_look_done(&p->look);
+	search_sort_free(p->sort);
+}
+
+static const struct search_arguments *arguments(const struct imap *imap)
+{
+	return &imap->command.arguments.search;
 }
 
 static bool by_uid(const struct imap *imap)
@@ -29,157 +44,212 @@ static bool by_uid(const struct imap *imap)
 	return imap->command.type->flags & COMMAND_BY_UID;
 }
 
+static bool saves(const struct imap *imap)
+{
+	return arguments(imap)->returns & SEARCH_RETURN_SAVE;
+}
+
+/* NO, or OK with what was passed over; a result that was to be saved is empty with NO (RFC 5182 section 2.1). */
+static enum run finish_search(struct imap *imap, const struct search_progress *p)
+{
+	if (p->look.over.failed && saves(imap))
+		imap_save_result(imap, NULL);
+	return passed_over_finish(&p->look.over, imap);
+}
+
+static enum run too_large(struct imap *imap, const char *why)
+{
+	if (saves(imap))
+		imap_save_result(imap, NULL);
+	return imap_no(imap, "LIMIT", why);
+}
+
+/* RFC 5267 section 4.3: the tag of a search that is told about cannot be had twice. */
+static bool is_refused(struct imap *imap)
+{
+	const struct search_arguments *a = arguments(imap);
+
+	if ((a->returns & SEARCH_RETURN_UPDATE) &&
+		contexts_have(&imap->contexts, imap->command.tag)) {
+		(void)imap_bad(imap, "Tag reuse");
+		return true;
+	}
+	return false;
+}
+
 static struct search_progress *begin_search(struct imap *imap)
 {
+	const struct search_arguments *a = arguments(imap);
 	struct search_progress *p = arena_alloc(&imap->arena, sizeof *p);
-	uint32_t exists = view_exists(imap->view);
 
-	*p = (struct search_progress){
-		.search = {
-			.view = imap->view,
-			.mailbox = imap->mailbox,
-			.file = &imap->file,
-			.arena = &imap->arena,
-			.uid_star = exists > 0 ? view_uid(imap->view, exists) : mailbox_uidnext(imap->mailbox),
-			.key = imap->command.arguments.search.key,
-			.now_usec = imap->io->now_usec,
-		},
-		.seqnum = 1,
-	};
-	imap->command.progress = p;
-	if (search_init(&p->search) < 0) {
-		(void)imap_no(imap, "LIMIT", "Search text is too long");
+	if (is_refused(imap))
 		return NULL;
-	}
-	return p;
+	imap->command.progress = p;
+	p->look.arena = &imap->arena;
+	if (a->has_modseq)
+		connection_enable_condstore(imap);
+	if (search_look_begin(&p->look, imap, imap->view, a->key) == 0)
+		return p;
+	(void)too_large(imap, "Search text is too long");
+	return NULL;
 }
 
-static void not_searched(struct imap *imap, struct search_progress *p, int error)
+static void list_found(struct imap *imap, struct search_progress *p)
 {
-	struct slice name = mailbox_name(imap->mailbox);
+	const struct seq_ranges *found = &p->look.found;
 
-	message_file_close(&imap->file);
-	if (error == -ENOENT) {
-		p->expunged = true;
-		return;
-	}
-	p->failed = true;
-	log_line(imap->settings.log, LOG_PRIORITY_WARNING,
-		"%s: %.*s: message with UID %u cannot be searched: %s", imap->settings.user,
-		SLICE_FMT(name), view_uid(imap->view, p->seqnum), strerror(-error));
+	p->seqnums = arena_array(&imap->arena, seq_ranges_count(found), sizeof *p->seqnums);
+	for (size_t i = 0; i < found->n; i++)
+		for (uint32_t n = found->ranges[i].first; n <= found->ranges[i].last; n++)
+			p->seqnums[p->n++] = n;
 }
 
-static enum run look(struct imap *imap, struct search_progress *p)
+/* The keys of what was found; messages whose key cannot be had are left out. */
+static enum run find_keys(struct imap *imap, struct search_progress *p)
 {
-	for (; p->seqnum <= view_exists(imap->view); p->seqnum++) {
-		bool matches = false;
+	const struct search_arguments *a = arguments(imap);
+	size_t kept = 0;
 
-		if (p->search.seqnum != p->seqnum && !imap_spend(imap))
+	if (!p->sort)
+		p->sort = search_sort_new(a->criteria, a->criteria_n);
+	for (; p->next < p->n; p->next++) {
+		uint32_t seqnum = p->seqnums[p->next];
+		uint32_t msg_uid = view_uid(imap->view, seqnum);
+		struct card card;
+
+		if (!imap_spend(imap))
 			return RUN_STEP;
 
-		int r = search_match(&p->search, p->seqnum, &imap->work, &matches);
+		int r = mailbox_card(imap->mailbox, msg_uid, &imap->work, &card);
 
 		if (r == -EINPROGRESS)
 			return RUN_STEP;
-		if (r < 0)
-			not_searched(imap, p, r);
-		else if (matches)
-			seq_ranges_add(&p->found, &imap->arena,
-				by_uid(imap) ? view_uid(imap->view, p->seqnum) : p->seqnum);
+		if (r == 0)
+			r = search_sort_add(p->sort, &card);
+		if (r == -ENOBUFS)
+			return too_large(imap, "Too much to be sorted");
+		if (r == 0)
+			continue;
+		passed_over_add(&p->look.over, imap, imap->mailbox, msg_uid, r, "cannot be sorted");
+		p->seqnums[p->next] = 0;
 	}
+	for (p->next = 0; p->next < p->n; p->next++)
+		if (p->seqnums[p->next] != 0)
+			p->seqnums[kept++] = p->seqnums[p->next];
+	p->n = kept;
+	p->stage = SEARCH_ORDER;
 	return RUN_DONE;
 }
 
-/* " 1 2 3": every number. RFC 3501 section 7.2.5. */
-static enum run tell_numbers(struct imap *imap, struct search_progress *p)
+static enum run put_in_order(struct imap *imap, struct search_progress *p)
 {
-	for (; p->range < p->found.n; p->range++, p->number = 0) {
-		struct seq_range range = p->found.ranges[p->range];
+	size_t moves = imap->work.budget * MOVES_A_UNIT;
+	uint32_t *seqnums;
 
-		if (p->number == 0)
-			p->number = range.first;
-		for (; p->number <= range.last;
-			p->number++) { /* a UID is below UINT32_MAX: UIDNEXT is above it */
-			if (imap_output_full(imap))
-				return RUN_OUTPUT;
-			write_raw(&imap->out, SLICE(" "));
-			write_number(&imap->out, p->number);
-		}
+	if (!search_sort_run(p->sort, &moves, &p->order)) {
+		imap->work.budget = 0;
+		return RUN_STEP;
 	}
+	imap->work.budget = moves / MOVES_A_UNIT;
+	seqnums = arena_array(&imap->arena, p->n, sizeof *seqnums);
+	for (size_t i = 0; i < p->n; i++)
+		seqnums[i] = p->seqnums[p->order[i]];
+	p->seqnums = seqnums;
+	p->stage = SEARCH_TELL;
 	return RUN_DONE;
 }
 
-/* "1,3:7": the ranges. RFC 4731 section 3.1. */
-static enum run tell_ranges(struct imap *imap, struct search_progress *p)
+/* RFC 4731 section 3.2: with MIN and MAX alone, of those two messages. */
+static uint64_t modseq_of_answer(const struct imap *imap, const struct search_progress *p)
 {
-	for (; p->range < p->found.n; p->range++) {
-		struct seq_ranges one = { .ranges = &p->found.ranges[p->range], .n = 1 };
+	const struct search_arguments *a = arguments(imap);
+	const unsigned more =
+		SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT | SEARCH_RETURN_PARTIAL;
+	uint64_t first = 0, last = 0;
 
-		if (imap_output_full(imap))
-			return RUN_OUTPUT;
-		write_text(&imap->out, p->range > 0 ? "," : " ALL ");
-		write_ranges(&imap->out, &one);
+	if (!a->has_modseq || p->n == 0)
+		return 0;
+	if (!a->extended || (a->returns & more))
+		return p->look.modseq;
+	if (a->returns & SEARCH_RETURN_MIN)
+		first = search_look_modseq(&p->look, p->seqnums[0]);
+	if (a->returns & SEARCH_RETURN_MAX)
+		last = search_look_modseq(&p->look, p->seqnums[p->n - 1]);
+	return first > last ? first : last;
+}
+
+static void save_result(
+	struct imap *imap, const struct search_answer *answer, const uint32_t *uids)
+{
+	struct seq_ranges saved = search_answer_saved(answer, uids, &imap->arena);
+
+	imap_save_result(imap, &saved);
+}
+
+static void begin_answer(struct imap *imap, struct search_progress *p)
+{
+	const struct search_arguments *a = arguments(imap);
+	uint32_t *uids = arena_array(&imap->arena, p->n, sizeof *uids);
+
+	for (size_t i = 0; i < p->n; i++)
+		uids[i] = view_uid(imap->view, p->seqnums[i]);
+	p->answer = (struct search_answer){
+		.word = a->criteria_n > 0 ? "SORT" : "SEARCH",
+		.numbers = by_uid(imap) ? uids : p->seqnums,
+		.n = p->n,
+		.by_uid = by_uid(imap),
+		.extended = a->extended,
+		.returns = a->returns,
+		.partial = a->partial,
+		.modseq = modseq_of_answer(imap, p),
+	};
+	if (saves(imap))
+		save_result(imap, &p->answer, uids);
+	if (a->returns & SEARCH_RETURN_UPDATE)
+		contexts_add(imap, &(struct context_result){ .uids = uids,
+					   .n = p->n,
+					   .sort = p->sort,
+					   .order = p->order });
+}
+
+static enum run run_stage(struct imap *imap, struct search_progress *p)
+{
+	enum run run;
+
+	switch (p->stage) {
+	case SEARCH_LOOK:
+		run = search_look_run(&p->look, imap);
+		if (run != RUN_DONE)
+			return run;
+		list_found(imap, p);
+		p->stage = arguments(imap)->criteria_n > 0 ? SEARCH_KEYS : SEARCH_TELL;
+		return RUN_DONE;
+	case SEARCH_KEYS:
+		return find_keys(imap, p);
+	case SEARCH_ORDER:
+		return put_in_order(imap, p);
+	case SEARCH_TELL:
+		break;
 	}
-	return RUN_DONE;
-}
-
-/* All of ESEARCH that is short. */
-static void tell_extended(struct imap *imap, const struct search_progress *p)
-{
-	unsigned returns = imap->command.arguments.search.returns;
-	const struct seq_ranges *found = &p->found;
-	struct writer *w = &imap->out;
-
-	write_raw(w, SLICE("* ESEARCH (TAG "));
-	write_string(w, imap->command.tag);
-	write_text(w, by_uid(imap) ? ") UID" : ")");
-	if ((returns & SEARCH_RETURN_MIN) && found->n > 0)
-		write_format(w, " MIN %u", found->ranges[0].first);
-	if ((returns & SEARCH_RETURN_MAX) && found->n > 0)
-		write_format(w, " MAX %u", found->ranges[found->n - 1].last);
-	if (returns & SEARCH_RETURN_COUNT)
-		write_format(w, " COUNT %llu", (unsigned long long)seq_ranges_count(found));
-}
-
-static enum run tell(struct imap *imap, struct search_progress *p)
-{
-	const struct search_arguments *a = &imap->command.arguments.search;
-	enum run run = RUN_DONE;
-
-	if (!p->telling && a->extended)
-		tell_extended(imap, p);
-	else if (!p->telling)
-		write_raw(&imap->out, SLICE("* SEARCH"));
-	p->telling = true;
-	imap->mid_response = true;
-	if (!a->extended)
-		run = tell_numbers(imap, p);
-	else if (a->returns & SEARCH_RETURN_ALL)
-		run = tell_ranges(imap, p);
-	if (run != RUN_DONE)
-		return run;
-	write_crlf(&imap->out);
-	imap->mid_response = false;
 	return RUN_DONE;
 }
 
 enum run cmd_search(struct imap *imap)
 {
 	struct search_progress *p = imap->command.progress;
+	enum run run = RUN_DONE;
 
 	if (!p)
 		p = begin_search(imap);
+	while (p && p->stage != SEARCH_TELL) {
+		run = run_stage(imap, p);
+		if (run != RUN_DONE || imap->command.completion != COMPLETION_NONE)
+			return run;
+	}
 	if (!p)
 		return RUN_DONE;
-
-	enum run run = p->telling ? RUN_DONE : look(imap, p);
-
-	if (run == RUN_DONE)
-		run = tell(imap, p);
-	if (run != RUN_DONE)
-		return run;
-	if (p->failed)
-		return imap_no(imap, "UNAVAILABLE",
-			"Some of the messages could not be read; see the server's log");
-	return imap_ok(imap, p->expunged ? "EXPUNGEISSUED" : NULL, NULL);
+	if (!p->answer.word)
+		begin_answer(imap, p);
+	run = search_answer_tell(&p->answer, imap);
+	return run == RUN_DONE ? finish_search(imap, p) : run;
 }

@@ -7,12 +7,15 @@
 #include "server/imap/cmd_fetch.h"
 #include "server/imap/cmd_idle.h"
 #include "server/imap/cmd_list.h"
+#include "server/imap/cmd_multisearch.h"
 #include "server/imap/cmd_mailbox.h"
 #include "server/imap/cmd_quota.h"
 #include "server/imap/cmd_search.h"
 #include "server/imap/cmd_select.h"
 #include "server/imap/cmd_status.h"
 #include "server/imap/cmd_store.h"
+#include "server/imap/cmd_thread.h"
+#include "server/imap/search_context.h"
 #include "server/wire/token.h"
 
 /* From typed grammar to the table's one form. */
@@ -31,6 +34,10 @@ PARSE_INTO(lsub, list)
 PARSE_INTO(fetch, fetch)
 PARSE_INTO(store, store)
 PARSE_INTO(search, search)
+PARSE_INTO(sort, search)
+PARSE_INTO(thread, search)
+PARSE_INTO(multisearch, search)
+PARSE_INTO(cancelupdate, cancel)
 PARSE_INTO(enable, enable)
 PARSE_INTO(set, set)
 PARSE_INTO(copy, set)
@@ -104,6 +111,12 @@ static const struct command_type commands[] = {
 		"9051 6.4.9" },
 	{ "SEARCH", SELECTED, NO_EXPUNGE, parse_search, cmd_search, end_search, "9051 6.4.4" },
 	{ "UID SEARCH", SELECTED, BY_UID, parse_search, cmd_search, end_search, "9051 6.4.9" },
+	{ "SORT", SELECTED, NO_EXPUNGE, parse_sort, cmd_search, end_search, "5256 3" },
+	{ "UID SORT", SELECTED, BY_UID, parse_sort, cmd_search, end_search, "5256 3" },
+	{ "THREAD", SELECTED, NO_EXPUNGE, parse_thread, cmd_thread, end_thread, "5256 3" },
+	{ "UID THREAD", SELECTED, BY_UID, parse_thread, cmd_thread, end_thread, "5256 3" },
+	{ "ESEARCH", AUTH, BY_UID, parse_multisearch, cmd_multisearch, end_multisearch, "7377 2" },
+	{ "CANCELUPDATE", SELECTED, 0, parse_cancelupdate, cmd_cancelupdate, NULL, "5267 4.3.5" },
 	{ "FETCH", SELECTED, NO_EXPUNGE, parse_fetch, cmd_fetch, end_fetch, "9051 6.4.5" },
 	{ "UID FETCH", SELECTED, BY_UID, parse_fetch, cmd_fetch, end_fetch, "9051 6.4.9" },
 	{ "STORE", SELECTED, NO_EXPUNGE | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.6" },

@@ -52,6 +52,7 @@ union arguments {
 	struct fetch_arguments fetch;
 	struct store_arguments store;
 	struct search_arguments search;
+	struct cancel_arguments cancel;
 	struct enable_arguments enable;
 	struct set_arguments set;
 	struct quota_arguments quota;

@@ -2,8 +2,10 @@
 
 #include "base/must.h"
 #include "maildir/message/charset.h"
+#include "server/imap/uid_ranges.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* Which states may follow which. */
 static const unsigned edges[IMAP_STATE_COUNT] = {
@@ -100,6 +102,8 @@ enum run imap_fault(struct imap *imap, const struct grammar *grammar)
 {
 	struct writer w = { .out = &(struct buf){ .max_bytes = 4096 } };
 
+	if (grammar->fault != GRAMMAR_SYNTAX && grammar->saves)
+		imap_save_result(imap, NULL);
 	if (grammar->fault == GRAMMAR_LIMIT)
 		return imap_no(imap, "LIMIT", grammar->why);
 	if (grammar->fault == GRAMMAR_UIDREQUIRED)
@@ -299,6 +303,8 @@ void imap_deselect(struct imap *imap)
 {
 	if (imap->state != IMAP_SELECTED)
 		return;
+	imap_save_result(imap, NULL);
+	contexts_done(&imap->contexts);
 	message_file_close(&imap->file);
 	view_close(imap->view);
 	mailbox_close(imap->mailbox);
@@ -310,51 +316,50 @@ void imap_deselect(struct imap *imap)
 	imap_set_state(imap, IMAP_AUTHENTICATED);
 }
 
-static enum parse seqnums_of_numbers(
-	struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
+void imap_save_result(struct imap *imap, const struct seq_ranges *uids)
 {
-	uint32_t exists = view_exists(imap->view);
-	struct seq_ranges seqnums;
+	size_t n = uids ? uids->n : 0;
 
-	if (seqset_parse(set, exists, &imap->arena, &seqnums) != PARSE_OK ||
-		seqnums.ranges[seqnums.n - 1].last > exists)
-		return PARSE_BAD;
-	*ret_seqnums = seqnums;
-	return PARSE_OK;
+	free(imap->saved.ranges);
+	imap->saved = (struct seq_ranges){ 0 };
+	if (n == 0)
+		return;
+	imap->saved.ranges = malloc(n * sizeof *uids->ranges);
+	must(imap->saved.ranges != NULL);
+	memcpy(imap->saved.ranges, uids->ranges, n * sizeof *uids->ranges);
+	imap->saved.n = imap->saved.cap = n;
 }
 
-uint32_t imap_uid_star(const struct imap *imap)
+/* "*" among UIDs is the highest one there is; in an empty mailbox it names nothing. */
+static enum parse seqnums_of_set(
+	struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums)
 {
-	uint32_t exists = view_exists(imap->view);
+	uint32_t exists = view_exists(imap->view), star = exists;
+	struct seq_ranges numbers;
 
-	return exists > 0 ? view_uid(imap->view, exists) : mailbox_uidnext(imap->mailbox);
-}
-
-static enum parse seqnums_of_uids(
-	struct imap *imap, struct slice set, struct seq_ranges *ret_seqnums)
-{
-	struct seq_ranges uids;
-	size_t kept = 0;
-
-	if (seqset_parse(set, imap_uid_star(imap), &imap->arena, &uids) != PARSE_OK)
+	if (by_uid)
+		star = exists > 0 ? view_uid(imap->view, exists) : mailbox_uidnext(imap->mailbox);
+	if (seqset_parse(set, star, &imap->arena, &numbers) != PARSE_OK ||
+		(!by_uid && numbers.ranges[numbers.n - 1].last > exists))
 		return PARSE_BAD;
-	for (size_t i = 0; i < uids.n; i++) {
-		uint32_t first = view_seqnum_at_most(imap->view, uids.ranges[i].first - 1) + 1;
-		uint32_t last = view_seqnum_at_most(imap->view, uids.ranges[i].last);
-
-		if (first <= last)
-			uids.ranges[kept++] = (struct seq_range){ first, last };
-	}
-	uids.n = kept;
-	*ret_seqnums = uids;
+	*ret_seqnums = by_uid ? uid_ranges_to_seqnums(imap->view, &numbers, &imap->arena) : numbers;
 	return PARSE_OK;
 }
 
 enum parse imap_seqnums(
 	struct imap *imap, struct slice set, bool by_uid, struct seq_ranges *ret_seqnums)
 {
-	return by_uid ? seqnums_of_uids(imap, set, ret_seqnums)
-		      : seqnums_of_numbers(imap, set, ret_seqnums);
+	bool has_saved = seqset_cut_saved(&set);
+	struct seq_ranges seqnums = { 0 }, saved;
+
+	if (set.n > 0 && seqnums_of_set(imap, set, by_uid, &seqnums) != PARSE_OK)
+		return PARSE_BAD;
+	if (has_saved) {
+		saved = uid_ranges_to_seqnums(imap->view, &imap->saved, &imap->arena);
+		seqnums = seq_ranges_union(&seqnums, &saved, &imap->arena);
+	}
+	*ret_seqnums = seqnums;
+	return PARSE_OK;
 }
 
 uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t *ret_n)

@@ -6,6 +6,7 @@
 #include "server/imap/command.h"
 #include "server/imap/imap.h"
 #include "server/imap/message_file.h"
+#include "server/imap/search_context.h"
 #include "server/imap/updates.h"
 #include "server/wire/frame_imap.h"
 #include "server/wire/writer.h"
@@ -63,6 +64,8 @@ struct imap {
 	unsigned keywords_told; /* how many of the mailbox's keywords the client knows */
 	struct message_file file;
 	struct updates updates;
+	struct contexts contexts;
+	struct seq_ranges saved; /* "$": UIDs; ranges are on the heap (RFC 5182) */
 
 	/* During a step only. */
 	struct engine_io *io;
@@ -173,6 +176,7 @@ void imap_deselect(struct imap *imap);
 
 /*
  * The sequence numbers that a set of sequence numbers or (by_uid) UIDs names in the view, ascending.
+ * "$" is the saved search result in both forms.
  * Returns PARSE_OK; PARSE_BAD: a sequence number beyond EXISTS, or "*" in an empty mailbox (RFC 9051 section 9,
  * seq-number). UIDs that do not exist are left out.
  */
@@ -181,6 +185,9 @@ _must_check_ enum parse imap_seqnums(
 
 /* What "*" stands for among UIDs: the highest there is; in an empty mailbox it names nothing. */
 uint32_t imap_uid_star(const struct imap *imap);
+
+/* What "$" stands for from now on: a copy of UIDs, of the selected mailbox. NULL: nothing. */
+void imap_save_result(struct imap *imap, const struct seq_ranges *uids);
 
 /* The UIDs of sequence numbers, ascending, in the arena; *ret_n of them. Messages that are expunged are left out. */
 uint32_t *imap_uids(struct imap *imap, const struct seq_ranges *seqnums, size_t *ret_n);

@@ -18,6 +18,7 @@ enum grammar_fault {
 struct grammar {
 	struct arena *arena;
 	unsigned enabled; /* enum imap_enabled, of the connection */
+	bool saves;       /* the result of a search was to be saved: it is empty if the answer is NO (RFC 5182 section 2.1) */
 	enum grammar_fault fault;
 	const char *why; /* a text for the client, NULL: "Syntax error in arguments" */
 	bool seqnums;    /* set where a command by UID takes sequence numbers, too: they must not shift while it runs */

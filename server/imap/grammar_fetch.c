@@ -300,11 +300,20 @@ static enum parse take_changedsince(struct slice *in, struct fetch_arguments *a)
 	return token_number64(in, &a->changedsince);
 }
 
+static enum parse take_some(struct slice *in, struct fetch_arguments *a)
+{
+	if (a->partial.first > 0 || token_space(in) != PARSE_OK)
+		return PARSE_BAD;
+	return grammar_partial(in, &a->partial);
+}
+
 static enum parse take_modifier(
 	struct slice *in, struct grammar *grammar, struct fetch_arguments *a)
 {
 	if (token_word(in, SLICE("CHANGEDSINCE")) == PARSE_OK)
 		return take_changedsince(in, a);
+	if (token_word(in, SLICE("PARTIAL")) == PARSE_OK)
+		return take_some(in, a);
 	if (token_word(in, SLICE("VANISHED")) == PARSE_OK) {
 		a->vanished = true;
 		return PARSE_OK;

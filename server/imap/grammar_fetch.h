@@ -3,6 +3,7 @@
 
 #include "maildir/message/section.h"
 #include "server/imap/grammar.h"
+#include "server/imap/grammar_partial.h"
 
 enum fetch_kind {
 	FETCH_FLAGS,
@@ -46,6 +47,7 @@ struct fetch_arguments {
 	struct slice set; /* sequence-set, checked */
 	const struct fetch_item *items;
 	size_t n;
+	struct partial partial; /* first is 0: none (RFC 9394 section 3.3) */
 	bool changed_only; /* CHANGEDSINCE: MODSEQ is among the items then */
 	uint64_t changedsince;
 	bool vanished;

@@ -1,406 +1,117 @@
 #include "server/imap/grammar_search.h"
 
 #include "base/limits.h"
-#include "base/utf8.h"
-#include "maildir/mailbox.h"
-#include "maildir/message/charset.h"
-#include "server/imap/grammar_date.h"
 #include "server/imap/capability.h"
 #include "server/wire/token.h"
 
-enum { SEARCH_TEXT_MAX_BYTES = 4096 };
-
-enum argument {
-	ARGUMENT_NONE,
-	ARGUMENT_TEXT,
-	ARGUMENT_NAME_TEXT, /* HEADER */
-	ARGUMENT_BEFORE,
-	ARGUMENT_ON,
-	ARGUMENT_SINCE,
-	ARGUMENT_LARGER,
-	ARGUMENT_SMALLER,
-	ARGUMENT_KEYWORD,
-	ARGUMENT_SET,
-	ARGUMENT_SECONDS,
-	ARGUMENT_KEY,
-	ARGUMENT_TWO_KEYS,
-};
-
-/* What is parsed now: the charset, and how many keys there are. */
-struct search_grammar {
-	struct grammar *grammar;
-	struct slice charset; /* n is 0: none was said */
-	unsigned keys;
-};
-
-static const struct key_type {
-	struct slice word;
-	enum argument argument;
-	bool negated;
-	struct search_key key;
-} key_types[] = {
 #define WORD(w)                                                                                    \
 	{                                                                                          \
 		w, sizeof w - 1                                                                    \
 	}
-	{ WORD("ALL"), ARGUMENT_NONE, false, { .kind = SEARCH_ALL } },
-	{ WORD("ANSWERED"), ARGUMENT_NONE, false, { .kind = SEARCH_FLAG, .flag = FLAG_ANSWERED } },
-	{ WORD("DELETED"), ARGUMENT_NONE, false, { .kind = SEARCH_FLAG, .flag = FLAG_DELETED } },
-	{ WORD("DRAFT"), ARGUMENT_NONE, false, { .kind = SEARCH_FLAG, .flag = FLAG_DRAFT } },
-	{ WORD("FLAGGED"), ARGUMENT_NONE, false, { .kind = SEARCH_FLAG, .flag = FLAG_FLAGGED } },
-	{ WORD("SEEN"), ARGUMENT_NONE, false, { .kind = SEARCH_FLAG, .flag = FLAG_SEEN } },
-	{ WORD("UNANSWERED"), ARGUMENT_NONE, true, { .kind = SEARCH_FLAG, .flag = FLAG_ANSWERED } },
-	{ WORD("UNDELETED"), ARGUMENT_NONE, true, { .kind = SEARCH_FLAG, .flag = FLAG_DELETED } },
-	{ WORD("UNDRAFT"), ARGUMENT_NONE, true, { .kind = SEARCH_FLAG, .flag = FLAG_DRAFT } },
-	{ WORD("UNFLAGGED"), ARGUMENT_NONE, true, { .kind = SEARCH_FLAG, .flag = FLAG_FLAGGED } },
-	{ WORD("UNSEEN"), ARGUMENT_NONE, true, { .kind = SEARCH_FLAG, .flag = FLAG_SEEN } },
-	{ WORD("RECENT"), ARGUMENT_NONE, false, { .kind = SEARCH_RECENT } },
-	{ WORD("OLD"), ARGUMENT_NONE, true, { .kind = SEARCH_RECENT } },
-	{ WORD("KEYWORD"), ARGUMENT_KEYWORD, false, { .kind = SEARCH_KEYWORD } },
-	{ WORD("UNKEYWORD"), ARGUMENT_KEYWORD, true, { .kind = SEARCH_KEYWORD } },
-	{ WORD("BEFORE"), ARGUMENT_BEFORE, false, { .kind = SEARCH_INTERNALDATE } },
-	{ WORD("ON"), ARGUMENT_ON, false, { .kind = SEARCH_INTERNALDATE } },
-	{ WORD("SINCE"), ARGUMENT_SINCE, false, { .kind = SEARCH_INTERNALDATE } },
-	{ WORD("SENTBEFORE"), ARGUMENT_BEFORE, false, { .kind = SEARCH_SENT } },
-	{ WORD("SENTON"), ARGUMENT_ON, false, { .kind = SEARCH_SENT } },
-	{ WORD("SENTSINCE"), ARGUMENT_SINCE, false, { .kind = SEARCH_SENT } },
-	{ WORD("OLDER"), ARGUMENT_SECONDS, false, { .kind = SEARCH_AGE } },
-	{ WORD("YOUNGER"), ARGUMENT_SECONDS, false, { .kind = SEARCH_AGE, .younger = true } },
-	{ WORD("LARGER"), ARGUMENT_LARGER, false, { .kind = SEARCH_SIZE } },
-	{ WORD("SMALLER"), ARGUMENT_SMALLER, false, { .kind = SEARCH_SIZE } },
-	{ WORD("BCC"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("Bcc") } },
-	{ WORD("CC"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("Cc") } },
-	{ WORD("FROM"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("From") } },
-	{ WORD("SUBJECT"), ARGUMENT_TEXT, false,
-		{ .kind = SEARCH_HEADER, .name = WORD("Subject") } },
-	{ WORD("TO"), ARGUMENT_TEXT, false, { .kind = SEARCH_HEADER, .name = WORD("To") } },
-	{ WORD("HEADER"), ARGUMENT_NAME_TEXT, false, { .kind = SEARCH_HEADER } },
-	{ WORD("BODY"), ARGUMENT_TEXT, false, { .kind = SEARCH_BODY } },
-	{ WORD("TEXT"), ARGUMENT_TEXT, false, { .kind = SEARCH_TEXT } },
-	{ WORD("UID"), ARGUMENT_SET, false, { .kind = SEARCH_UIDS } },
-	{ WORD("NOT"), ARGUMENT_KEY, false, { .kind = SEARCH_NOT } },
-	{ WORD("OR"), ARGUMENT_TWO_KEYS, false, { .kind = SEARCH_OR } },
-#undef WORD
-};
 
-enum { KEY_TYPES = sizeof key_types / sizeof *key_types };
-
-static enum parse take_key(struct slice *in, struct search_grammar *g, struct search_key **ret_key);
-
-static enum parse new_key(
-	struct search_grammar *g, const struct search_key *from, struct search_key **ret_key)
-{
-	if (++g->keys > LIMIT_SEARCH_KEYS)
-		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Too many search keys");
-
-	struct search_key *key = arena_alloc(g->grammar->arena, sizeof *key);
-
-	*key = *from;
-	*ret_key = key;
-	return PARSE_OK;
-}
-
-/* What it costs to look at a key: nothing, a stat, a size, a header, a body. */
-static unsigned cost_of(const struct search_key *key)
-{
-	unsigned most = 0;
-
-	for (const struct search_key *c = key->children; c; c = c->next) {
-		unsigned cost = cost_of(c);
-
-		most = cost > most ? cost : most;
-	}
-	switch (key->kind) {
-	case SEARCH_INTERNALDATE:
-	case SEARCH_AGE:
-		return 1;
-	case SEARCH_SIZE:
-		return 2;
-	case SEARCH_SENT:
-	case SEARCH_HEADER:
-		return 3;
-	case SEARCH_BODY:
-		return 4;
-	case SEARCH_TEXT:
-		return 5;
-	default:
-		return most;
-	}
-}
-
-/* Insert behind those that cost no more. */
-static void add_child(struct search_key *parent, struct search_key *child)
-{
-	struct search_key **at = &parent->children;
-	unsigned cost = cost_of(child);
-
-	while (*at && cost_of(*at) <= cost)
-		at = &(*at)->next;
-	child->next = *at;
-	*at = child;
-}
-
-static enum parse to_utf8(struct search_grammar *g, struct slice in, struct slice *ret_text)
-{
-	_cleanup_buf_ struct buf utf8 = BUF(4 * SEARCH_TEXT_MAX_BYTES + CHARSET_HELD_BYTES);
-
-	if (in.n > SEARCH_TEXT_MAX_BYTES)
-		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Search text is too long");
-	if (g->charset.n == 0) {
-		*ret_text = in;
-		return utf8_is_valid(in) ? PARSE_OK
-					 : grammar_bad(g->grammar, GRAMMAR_SYNTAX,
-						   "Search text is not in its charset");
-	}
-	if (charset_to_utf8(g->charset, in, &utf8) < 0)
-		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Search text is too long");
-	*ret_text = arena_copy(g->grammar->arena, buf_slice(&utf8));
-	return PARSE_OK;
-}
-
-static enum parse take_text(struct slice *in, struct search_grammar *g, struct slice *ret_text)
-{
-	struct slice raw;
-
-	if (token_space(in) != PARSE_OK || token_astring(in, g->grammar->arena, &raw) != PARSE_OK)
-		return PARSE_BAD;
-	return to_utf8(g, raw, ret_text);
-}
-
-static enum parse take_name_text(struct slice *in, struct search_grammar *g, struct search_key *key)
-{
-	if (token_space(in) != PARSE_OK ||
-		token_astring(in, g->grammar->arena, &key->name) != PARSE_OK)
-		return PARSE_BAD;
-	if (key->name.n == 0)
-		return grammar_bad(g->grammar, GRAMMAR_SYNTAX, "Header field without a name");
-	return take_text(in, g, &key->text);
-}
-
-static enum parse take_days(struct slice *in, enum argument argument, struct search_key *key)
-{
-	int64_t day;
-
-	if (token_space(in) != PARSE_OK || grammar_date(in, &day) != PARSE_OK)
-		return PARSE_BAD;
-	key->first_day = argument == ARGUMENT_BEFORE ? INT64_MIN : day;
-	key->last_day = argument == ARGUMENT_BEFORE ? day - 1
-			: argument == ARGUMENT_ON   ? day
-						    : INT64_MAX;
-	return PARSE_OK;
-}
-
-static enum parse take_size(struct slice *in, enum argument argument, struct search_key *key)
-{
-	uint64_t octets;
-
-	if (token_space(in) != PARSE_OK || token_number64(in, &octets) != PARSE_OK)
-		return PARSE_BAD;
-	key->larger = argument == ARGUMENT_LARGER;
-	key->octets = octets;
-	return PARSE_OK;
-}
-
-static enum parse take_children(
-	struct slice *in, struct search_grammar *g, struct search_key *key, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct search_key *child;
-
-		if (token_space(in) != PARSE_OK || take_key(in, g, &child) != PARSE_OK)
-			return PARSE_BAD;
-		add_child(key, child);
-	}
-	return PARSE_OK;
-}
-
-static enum parse take_argument(
-	struct slice *in, struct search_grammar *g, enum argument argument, struct search_key *key)
-{
-	switch (argument) {
-	case ARGUMENT_NONE:
-		return PARSE_OK;
-	case ARGUMENT_TEXT:
-		return take_text(in, g, &key->text);
-	case ARGUMENT_NAME_TEXT:
-		return take_name_text(in, g, key);
-	case ARGUMENT_BEFORE:
-	case ARGUMENT_ON:
-	case ARGUMENT_SINCE:
-		return take_days(in, argument, key);
-	case ARGUMENT_LARGER:
-	case ARGUMENT_SMALLER:
-		return take_size(in, argument, key);
-	case ARGUMENT_KEYWORD:
-		return token_space(in) == PARSE_OK ? token_atom(in, &key->text) : PARSE_BAD;
-	case ARGUMENT_SET:
-		return token_space(in) == PARSE_OK ? token_sequence_set(in, &key->set) : PARSE_BAD;
-	case ARGUMENT_SECONDS:
-		return token_space(in) == PARSE_OK ? token_nz_number(in, &key->seconds) : PARSE_BAD;
-	case ARGUMENT_KEY:
-		return take_children(in, g, key, 1);
-	case ARGUMENT_TWO_KEYS:
-		return take_children(in, g, key, 2);
-	}
-	return PARSE_BAD;
-}
-
-static enum parse negate(struct search_grammar *g, struct search_key **key)
-{
-	struct search_key *child = *key;
-
-	if (new_key(g, &(struct search_key){ .kind = SEARCH_NOT }, key) != PARSE_OK)
-		return PARSE_BAD;
-	(*key)->children = child;
-	return PARSE_OK;
-}
-
-/* NEW is RECENT UNSEEN. */
-static enum parse new_and_unseen(struct search_grammar *g, struct search_key **ret_key)
-{
-	struct search_key *recent, *unseen, *both;
-
-	if (new_key(g, &(struct search_key){ .kind = SEARCH_AND }, &both) != PARSE_OK ||
-		new_key(g, &(struct search_key){ .kind = SEARCH_RECENT }, &recent) != PARSE_OK ||
-		new_key(g, &(struct search_key){ .kind = SEARCH_FLAG, .flag = FLAG_SEEN },
-			&unseen) != PARSE_OK ||
-		negate(g, &unseen) != PARSE_OK)
-		return PARSE_BAD;
-	add_child(both, recent);
-	add_child(both, unseen);
-	*ret_key = both;
-	return PARSE_OK;
-}
-
-static enum parse take_word_key(
-	struct slice *in, struct search_grammar *g, struct search_key **ret_key)
-{
-	if (token_word(in, SLICE("NEW")) == PARSE_OK)
-		return new_and_unseen(g, ret_key);
-	for (size_t i = 0; i < KEY_TYPES; i++) {
-		const struct key_type *type = &key_types[i];
-
-		if (token_word(in, type->word) != PARSE_OK)
-			continue;
-		if (new_key(g, &type->key, ret_key) != PARSE_OK ||
-			take_argument(in, g, type->argument, *ret_key) != PARSE_OK)
-			return PARSE_BAD;
-		return type->negated ? negate(g, ret_key) : PARSE_OK;
-	}
-	return grammar_bad(g->grammar, GRAMMAR_SYNTAX, "Unknown search key");
-}
-
-/* 1*(search-key), separated by SP, into an AND. */
-static enum parse take_keys(struct slice *in, struct search_grammar *g, struct search_key **ret_key)
-{
-	struct search_key *both;
-
-	if (new_key(g, &(struct search_key){ .kind = SEARCH_AND }, &both) != PARSE_OK)
-		return PARSE_BAD;
-	do {
-		struct search_key *key;
-
-		if (take_key(in, g, &key) != PARSE_OK)
-			return PARSE_BAD;
-		add_child(both, key);
-	} while (token_space(in) == PARSE_OK);
-	*ret_key = both;
-	return PARSE_OK;
-}
-
-static enum parse take_key_inside(
-	struct slice *in, struct search_grammar *g, struct search_key **ret_key)
-{
-	if (token_open(in) == PARSE_OK)
-		return take_keys(in, g, ret_key) == PARSE_OK ? token_close(in) : PARSE_BAD;
-	if (in->n > 0 && (ascii_is_digit(in->p[0]) || in->p[0] == '*')) {
-		struct search_key key = { .kind = SEARCH_SEQNUMS };
-
-		if (g->grammar->enabled & ENABLED_UIDONLY) /* RFC 9586 section 3.5 */
-			return grammar_bad(g->grammar, GRAMMAR_UIDREQUIRED, NULL);
-		g->grammar->seqnums = true;
-		return token_sequence_set(in, &key.set) == PARSE_OK ? new_key(g, &key, ret_key)
-								    : PARSE_BAD;
-	}
-	return take_word_key(in, g, ret_key);
-}
-
-static enum parse take_key(struct slice *in, struct search_grammar *g, struct search_key **ret_key)
-{
-	if (g->grammar->depth >= LIMIT_LIST_DEPTH)
-		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Search keys are nested too deep");
-	g->grammar->depth++;
-
-	enum parse r = take_key_inside(in, g, ret_key);
-
-	g->grammar->depth--;
-	return r;
-}
+enum { CANCEL_TAGS_MAX = 1000 };
 
 static const struct {
 	struct slice word;
 	enum search_return option;
 } return_options[] = {
-	{ { "MIN", 3 }, SEARCH_RETURN_MIN },
-	{ { "MAX", 3 }, SEARCH_RETURN_MAX },
-	{ { "ALL", 3 }, SEARCH_RETURN_ALL },
-	{ { "COUNT", 5 }, SEARCH_RETURN_COUNT },
+	{ WORD("MIN"), SEARCH_RETURN_MIN },
+	{ WORD("MAX"), SEARCH_RETURN_MAX },
+	{ WORD("ALL"), SEARCH_RETURN_ALL },
+	{ WORD("COUNT"), SEARCH_RETURN_COUNT },
+	{ WORD("PARTIAL"), SEARCH_RETURN_PARTIAL },
+	{ WORD("SAVE"), SEARCH_RETURN_SAVE },
+	{ WORD("UPDATE"), SEARCH_RETURN_UPDATE },
+	{ WORD("CONTEXT"), SEARCH_RETURN_CONTEXT },
 };
 
-static enum parse take_return_option(struct slice *in, unsigned *returns)
+static enum parse take_partial(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
 {
-	for (size_t i = 0; i < sizeof return_options / sizeof *return_options; i++)
-		if (token_word(in, return_options[i].word) == PARSE_OK) {
-			*returns |= return_options[i].option;
-			return PARSE_OK;
-		}
-	return PARSE_BAD;
+	if (a->partial.first > 0)
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "One PARTIAL only");
+	return token_space(in) == PARSE_OK ? grammar_partial(in, &a->partial) : PARSE_BAD;
 }
 
-/* "RETURN (...)"; empty parentheses ask for ALL. RFC 4731 section 3.1. */
+static enum parse take_return_option(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
+{
+	for (size_t i = 0; i < sizeof return_options / sizeof *return_options; i++) {
+		enum search_return option = return_options[i].option;
+
+		if (token_word(in, return_options[i].word) != PARSE_OK)
+			continue;
+		a->returns |= option;
+		return option == SEARCH_RETURN_PARTIAL ? take_partial(in, grammar, a) : PARSE_OK;
+	}
+	return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown return option");
+}
+
+/* Behind "RETURN": "(...)"; empty parentheses ask for ALL. RFC 4731 section 3.1. */
+static enum parse take_return_list(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
+{
+	const unsigned either = SEARCH_RETURN_PARTIAL | SEARCH_RETURN_ALL;
+
+	if (token_space(in) != PARSE_OK || token_open(in) != PARSE_OK)
+		return PARSE_BAD;
+	if (token_close(in) == PARSE_OK) {
+		a->returns = SEARCH_RETURN_ALL;
+		return PARSE_OK;
+	}
+	do {
+		if (take_return_option(in, grammar, a) != PARSE_OK)
+			return PARSE_BAD;
+	} while (token_space(in) == PARSE_OK);
+	if ((a->returns & either) == either)
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "PARTIAL and ALL exclude each other");
+	grammar->saves = a->returns & SEARCH_RETURN_SAVE;
+	return token_close(in);
+}
+
+/* ["RETURN" SP "(" ... ")" SP] */
 static enum parse take_returns(
 	struct slice *in, struct grammar *grammar, struct search_arguments *a)
 {
 	if (token_word(in, SLICE("RETURN")) != PARSE_OK)
 		return PARSE_OK;
 	a->extended = true;
-	if (token_space(in) != PARSE_OK || token_open(in) != PARSE_OK)
-		return PARSE_BAD;
-	if (token_close(in) != PARSE_OK) {
-		do {
-			if (take_return_option(in, &a->returns) != PARSE_OK)
-				return grammar_bad(
-					grammar, GRAMMAR_SYNTAX, "Unknown return option");
-		} while (token_space(in) == PARSE_OK);
-		if (token_close(in) != PARSE_OK)
-			return PARSE_BAD;
-	}
-	if (a->returns == 0)
-		a->returns = SEARCH_RETURN_ALL;
-	return token_space(in);
+	return take_return_list(in, grammar, a) == PARSE_OK ? token_space(in) : PARSE_BAD;
 }
 
-/* UTF-8 and what is part of it need no conversion: no charset is kept then. */
+/* ["CHARSET" SP astring SP] */
 static enum parse take_charset(struct slice *in, struct search_grammar *g)
 {
-	struct slice charset;
-
 	if (token_word(in, SLICE("CHARSET")) != PARSE_OK)
 		return PARSE_OK;
 	if (g->grammar->enabled & ENABLED_UTF8) /* RFC 6855 section 3 */
 		return grammar_bad(g->grammar, GRAMMAR_SYNTAX,
 			"CHARSET is not allowed once UTF8=ACCEPT is enabled");
-	if (token_space(in) != PARSE_OK ||
-		token_astring(in, g->grammar->arena, &charset) != PARSE_OK ||
-		token_space(in) != PARSE_OK)
+	if (token_space(in) != PARSE_OK || search_grammar_charset(in, g) != PARSE_OK)
 		return PARSE_BAD;
-	if (slice_equal_nocase(charset, SLICE("UTF-8")) ||
-		slice_equal_nocase(charset, SLICE("US-ASCII")))
-		return PARSE_OK;
-	if (!charset_known(charset))
-		return grammar_bad(g->grammar, GRAMMAR_BADCHARSET, "Unknown charset");
-	g->charset = charset;
-	return PARSE_OK;
+	return token_space(in);
+}
+
+/* The search keys, and the end of the command. */
+static enum parse take_program(
+	struct slice *in, struct search_grammar *g, struct search_arguments *a)
+{
+	a->program = *in;
+	if (search_grammar_keys(in, g, &a->key) != PARSE_OK)
+		return PARSE_BAD;
+	a->has_modseq = g->has_modseq;
+	a->charset = g->charset;
+	return token_end(in);
+}
+
+static enum parse take_search(struct slice *in, struct grammar *grammar, struct search_arguments *a)
+{
+	struct search_grammar g = { .grammar = grammar };
+
+	if (token_space(in) != PARSE_OK || take_returns(in, grammar, a) != PARSE_OK ||
+		take_charset(in, &g) != PARSE_OK)
+		return PARSE_BAD;
+	return take_program(in, &g, a);
 }
 
 enum parse grammar_search(
@@ -408,16 +119,181 @@ enum parse grammar_search(
 {
 	struct slice s = *in;
 	struct search_arguments a = { .extended = false };
-	struct search_grammar g = { .grammar = grammar };
 
-	if (token_space(&s) != PARSE_OK || take_returns(&s, grammar, &a) != PARSE_OK ||
-		take_charset(&s, &g) != PARSE_OK || take_keys(&s, &g, &a.key) != PARSE_OK ||
-		token_end(&s) != PARSE_OK)
+	if (take_search(&s, grammar, &a) != PARSE_OK)
 		return PARSE_BAD;
 	if (!a.extended && (grammar->enabled & ENABLED_REV2)) { /* RFC 9051 section 6.4.4 */
 		a.extended = true;
 		a.returns = SEARCH_RETURN_ALL;
 	}
+	*in = s;
+	*ret_arguments = a;
+	return PARSE_OK;
+}
+
+static const struct {
+	struct slice word;
+	enum sort_by by;
+} sort_keys[] = {
+	{ WORD("ARRIVAL"), SORT_ARRIVAL },
+	{ WORD("CC"), SORT_CC },
+	{ WORD("DATE"), SORT_DATE },
+	{ WORD("FROM"), SORT_FROM },
+	{ WORD("SIZE"), SORT_SIZE },
+	{ WORD("SUBJECT"), SORT_SUBJECT },
+	{ WORD("TO"), SORT_TO },
+	{ WORD("DISPLAYFROM"), SORT_DISPLAYFROM },
+	{ WORD("DISPLAYTO"), SORT_DISPLAYTO },
+};
+
+/* ["REVERSE" SP] sort-key */
+static enum parse take_criterion(struct slice *in, struct sort_criterion *ret_criterion)
+{
+	ret_criterion->reverse = token_word(in, SLICE("REVERSE")) == PARSE_OK;
+	if (ret_criterion->reverse && token_space(in) != PARSE_OK)
+		return PARSE_BAD;
+	for (size_t i = 0; i < sizeof sort_keys / sizeof *sort_keys; i++)
+		if (token_word(in, sort_keys[i].word) == PARSE_OK) {
+			ret_criterion->by = sort_keys[i].by;
+			return PARSE_OK;
+		}
+	return PARSE_BAD;
+}
+
+static enum parse take_criteria(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
+{
+	struct sort_criterion *criteria =
+		arena_array(grammar->arena, LIMIT_SORT_CRITERIA, sizeof *criteria);
+
+	a->criteria = criteria;
+	if (token_open(in) != PARSE_OK)
+		return PARSE_BAD;
+	do {
+		if (a->criteria_n == LIMIT_SORT_CRITERIA)
+			return grammar_bad(grammar, GRAMMAR_LIMIT, "Too many sort criteria");
+		if (take_criterion(in, &criteria[a->criteria_n++]) != PARSE_OK)
+			return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown sort criterion");
+	} while (token_space(in) == PARSE_OK);
+	return token_close(in);
+}
+
+enum parse grammar_sort(
+	struct slice *in, struct grammar *grammar, struct search_arguments *ret_arguments)
+{
+	struct slice s = *in;
+	struct search_arguments a = { .extended = false };
+	struct search_grammar g = { .grammar = grammar };
+
+	if (token_space(&s) != PARSE_OK || take_returns(&s, grammar, &a) != PARSE_OK ||
+		take_criteria(&s, grammar, &a) != PARSE_OK || token_space(&s) != PARSE_OK ||
+		search_grammar_charset(&s, &g) != PARSE_OK || token_space(&s) != PARSE_OK ||
+		take_program(&s, &g, &a) != PARSE_OK)
+		return PARSE_BAD;
+	*in = s;
+	*ret_arguments = a;
+	return PARSE_OK;
+}
+
+static enum parse take_algorithm(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
+{
+	if (token_word(in, SLICE("REFERENCES")) == PARSE_OK)
+		a->algorithm = THREAD_REFERENCES;
+	else if (token_word(in, SLICE("ORDEREDSUBJECT")) == PARSE_OK)
+		a->algorithm = THREAD_ORDEREDSUBJECT;
+	else if (token_word(in, SLICE("REFS")) == PARSE_OK)
+		a->algorithm = THREAD_REFS;
+	else
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown thread algorithm");
+	return PARSE_OK;
+}
+
+enum parse grammar_thread(
+	struct slice *in, struct grammar *grammar, struct search_arguments *ret_arguments)
+{
+	struct slice s = *in;
+	struct search_arguments a = { .extended = false };
+	struct search_grammar g = { .grammar = grammar };
+
+	if (token_space(&s) != PARSE_OK || take_algorithm(&s, grammar, &a) != PARSE_OK ||
+		token_space(&s) != PARSE_OK || search_grammar_charset(&s, &g) != PARSE_OK ||
+		token_space(&s) != PARSE_OK || take_program(&s, &g, &a) != PARSE_OK)
+		return PARSE_BAD;
+	*in = s;
+	*ret_arguments = a;
+	return PARSE_OK;
+}
+
+/* "(" filter-mailboxes *(SP filter-mailboxes) ")": no scope option is known. */
+static enum parse take_sources(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
+{
+	struct mailbox_filter *first = NULL, **at = &first;
+	unsigned n = 0;
+
+	if (token_open(in) != PARSE_OK)
+		return PARSE_BAD;
+	do {
+		if (++n > MAILBOX_FILTERS_MAX)
+			return grammar_bad(grammar, GRAMMAR_LIMIT, "Too many source options");
+		*at = arena_alloc(grammar->arena, sizeof **at);
+		if (grammar_mailbox_filter(in, grammar, *at) != PARSE_OK ||
+			(*at)->kind == FILTER_SELECTED_DELAYED)
+			return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown source option");
+		at = &(*at)->next;
+	} while (token_space(in) == PARSE_OK);
+	a->filters = first;
+	return token_close(in);
+}
+
+/* What concerns the selected mailbox alone. RFC 7377 section 2.2. */
+static enum parse check_sources(struct grammar *grammar, const struct search_arguments *a)
+{
+	if (a->filters->kind == FILTER_SELECTED && !a->filters->next)
+		return PARSE_OK;
+	if (a->returns & (SEARCH_RETURN_SAVE | SEARCH_RETURN_UPDATE))
+		return grammar_bad(grammar, GRAMMAR_SYNTAX,
+			"SAVE and UPDATE are for the selected mailbox only");
+	return PARSE_OK;
+}
+
+enum parse grammar_multisearch(
+	struct slice *in, struct grammar *grammar, struct search_arguments *ret_arguments)
+{
+	struct slice s = *in, rest = *in;
+	struct search_arguments a = { .extended = false };
+
+	if (token_space(&rest) == PARSE_OK && token_word(&rest, SLICE("IN")) == PARSE_OK) {
+		s = rest;
+		if (token_space(&s) != PARSE_OK || take_sources(&s, grammar, &a) != PARSE_OK)
+			return PARSE_BAD;
+	}
+	if (take_search(&s, grammar, &a) != PARSE_OK ||
+		(a.filters && check_sources(grammar, &a) != PARSE_OK))
+		return PARSE_BAD;
+	if (!a.extended)
+		a.returns = SEARCH_RETURN_ALL;
+	a.extended = true;
+	*in = s;
+	*ret_arguments = a;
+	return PARSE_OK;
+}
+
+enum parse grammar_cancelupdate(
+	struct slice *in, struct grammar *grammar, struct cancel_arguments *ret_arguments)
+{
+	struct slice s = *in;
+	struct cancel_arguments a = { .n = 0 };
+
+	a.tags = arena_array(grammar->arena, CANCEL_TAGS_MAX, sizeof *a.tags);
+	do {
+		if (a.n == CANCEL_TAGS_MAX)
+			return grammar_bad(grammar, GRAMMAR_LIMIT, "Too many tags");
+		if (token_space(&s) != PARSE_OK || !slice_starts_with(s, SLICE("\"")) ||
+			token_string(&s, grammar->arena, &a.tags[a.n++]) != PARSE_OK)
+			return PARSE_BAD;
+	} while (s.n > 0);
 	*in = s;
 	*ret_arguments = a;
 	return PARSE_OK;

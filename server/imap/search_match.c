@@ -7,6 +7,7 @@
 #include "maildir/message/text.h"
 #include "server/imap/flags.h"
 #include "server/imap/search_body.h"
+#include "server/imap/uid_ranges.h"
 #include "server/wire/seqset.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ enum { SECONDS_A_DAY = 86400 };
 /* What a key is prepared with, and what it said of the message that is looked at. */
 struct key_match {
 	struct seq_ranges numbers;
+	bool has_saved; /* "$" was in the set */
 	struct text_needle needle;
 	bool has_needle;
 	uint32_t flag; /* of a keyword that is a flag to us: $Forwarded */
@@ -34,18 +36,32 @@ static int prepare_text(struct key_match *match, const struct search_key *key)
 	return r;
 }
 
+/* Of a number that stands for nothing (RFC 9051 section 9, seq-number) no message is found. */
+static void prepare_set(
+	struct search *search, const struct search_key *key, struct key_match *match)
+{
+	uint32_t exists = view_exists(search->view), star = exists;
+	struct slice set = key->set;
+
+	if (key->kind == SEARCH_UIDS)
+		star = exists > 0 ? view_uid(search->view, exists)
+				  : mailbox_uidnext(search->mailbox);
+	match->has_saved = seqset_cut_saved(&set);
+	if (set.n > 0)
+		must(seqset_parse(set, star > 0 ? star : UINT32_MAX, search->arena,
+			     &match->numbers) == PARSE_OK);
+}
+
 static int prepare_key(struct search *search, struct search_key *key)
 {
 	struct key_match *match = arena_alloc(search->arena, sizeof *match);
-	uint32_t star = key->kind == SEARCH_UIDS ? search->uid_star : view_exists(search->view);
 	struct work none = { .budget = 0 };
 
 	key->match = match;
 	switch (key->kind) {
 	case SEARCH_SEQNUMS:
-	case SEARCH_UIDS: /* of a number that stands for nothing (RFC 9051 section 9, seq-number) no message is found */
-		must(seqset_parse(key->set, star > 0 ? star : UINT32_MAX, search->arena,
-			     &match->numbers) == PARSE_OK);
+	case SEARCH_UIDS:
+		prepare_set(search, key, match);
 		return 0;
 	case SEARCH_KEYWORD:
 		match->flag = flag_from_name(key->text);
@@ -95,13 +111,100 @@ void search_done(struct search *search)
 	buf_done(&search->text);
 }
 
+/* What a set names, of what is there. */
+static struct seq_ranges seqnums_of_key(struct search *search, const struct search_key *key)
+{
+	const struct key_match *match = key->match;
+	struct seq_ranges seqnums = match->numbers, saved;
+	uint32_t exists = view_exists(search->view);
+
+	if (key->kind == SEARCH_UIDS)
+		seqnums = uid_ranges_to_seqnums(search->view, &seqnums, search->arena);
+	while (seqnums.n > 0 && seqnums.ranges[seqnums.n - 1].first > exists)
+		seqnums.n--;
+	if (match->has_saved) {
+		saved = uid_ranges_to_seqnums(search->view, search->saved, search->arena);
+		seqnums = seq_ranges_union(&seqnums, &saved, search->arena);
+	}
+	return seqnums;
+}
+
+struct seq_ranges search_candidates(struct search *search)
+{
+	struct seq_range whole = { 1, view_exists(search->view) };
+	struct seq_ranges all = { 0 };
+
+	for (struct search_key *key = search->key->children; key; key = key->next)
+		if (key->kind == SEARCH_SEQNUMS || key->kind == SEARCH_UIDS)
+			return seqnums_of_key(search, key);
+	if (whole.last == 0)
+		return all;
+	all.ranges = arena_alloc(search->arena, sizeof whole);
+	*all.ranges = whole;
+	all.n = 1;
+	return all;
+}
+
+static void freeze_set(struct search *search, struct search_key *key)
+{
+	struct key_match *match = key->match;
+	struct seq_ranges seqnums = seqnums_of_key(search, key);
+	struct seq_ranges uids = uid_ranges_of(search->view, &seqnums, search->arena), open;
+	struct slice set = key->set;
+
+	(void)seqset_cut_saved(&set);
+	if (key->kind == SEARCH_UIDS && set.n > 0) {
+		must(seqset_parse(set, UINT32_MAX, search->arena, &open) == PARSE_OK);
+		uids = seq_ranges_union(&uids, &open, search->arena);
+	}
+	key->kind = SEARCH_UIDS;
+	match->numbers = uids;
+	match->has_saved = false;
+}
+
+static void freeze(struct search *search, struct search_key *key)
+{
+	if (key->kind == SEARCH_SEQNUMS || key->kind == SEARCH_UIDS)
+		freeze_set(search, key);
+	for (struct search_key *child = key->children; child; child = child->next)
+		freeze(search, child);
+}
+
+void search_freeze(struct search *search)
+{
+	freeze(search, search->key);
+}
+
+static uint32_t uid_of(const struct search *search)
+{
+	return view_uid(search->view, search->seqnum);
+}
+
+static int find_card(struct search *search, struct work *work)
+{
+	if (search->has_card)
+		return 0;
+
+	int r = mailbox_card(search->mailbox, uid_of(search), work, &search->card);
+
+	search->has_card = r == 0;
+	return r;
+}
+
+static bool day_matches(const struct search_key *key, int64_t seconds)
+{
+	int64_t day = seconds / SECONDS_A_DAY - (seconds % SECONDS_A_DAY < 0);
+
+	return day >= key->first_day && day <= key->last_day;
+}
+
 static int match_internaldate(
 	struct search *search, const struct search_key *key, bool *ret_matches)
 {
 	int64_t seconds;
-	int r = mailbox_internaldate(
-		search->mailbox, view_uid(search->view, search->seqnum), &seconds);
+	int r = mailbox_internaldate(search->mailbox, uid_of(search), &seconds);
 
+	search->has_card = false;
 	if (r < 0)
 		return r;
 	if (key->kind == SEARCH_AGE) {
@@ -109,42 +212,71 @@ static int match_internaldate(
 
 		*ret_matches =
 			key->younger ? age <= (int64_t)key->seconds : age >= (int64_t)key->seconds;
+	} else {
+		*ret_matches = day_matches(key, seconds);
+	}
+	return 0;
+}
+
+static int match_savedate(struct search *search, const struct search_key *key, bool *ret_matches)
+{
+	int64_t seconds;
+	int r = mailbox_savedate(search->mailbox, uid_of(search), &seconds);
+
+	search->has_card = false;
+	if (r == -ENODATA) { /* SAVEDATE is NIL */
+		*ret_matches = false;
 		return 0;
 	}
-
-	int64_t day = seconds / SECONDS_A_DAY - (seconds % SECONDS_A_DAY < 0);
-
-	*ret_matches = day >= key->first_day && day <= key->last_day;
-	return 0;
+	if (r == 0)
+		*ret_matches = day_matches(key, seconds);
+	return r;
 }
 
 static int match_size(
 	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
 	uint64_t octets;
-	int r = mailbox_rfc822_size(
-		search->mailbox, view_uid(search->view, search->seqnum), work, &octets);
+	int r = mailbox_rfc822_size(search->mailbox, uid_of(search), work, &octets);
 
+	search->has_card = false;
 	if (r < 0)
 		return r;
 	*ret_matches = key->larger ? octets > key->octets : octets < key->octets;
 	return 0;
 }
 
-/* The day as the sender's clock had it: time and zone are left out (RFC 9051 section 6.4.4, SENTON). */
-static bool sent_matches(const struct search_key *key, struct slice header)
+static int match_objectid(
+	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
-	struct slice value = header_find(header, SLICE("Date"));
-	int32_t zone_minutes;
-	int64_t seconds;
+	char id[OBJECTID_BYTES];
+	int r = 0;
 
-	if (!value.p || !date_parse_rfc5322(value, &seconds, &zone_minutes))
-		return false;
-	seconds += zone_minutes * 60;
+	if (key->kind == SEARCH_THREADID) {
+		r = find_card(search, work);
+		if (r == 0)
+			r = mailbox_threadid(
+				search->mailbox, uid_of(search), &search->card, id);
+	} else {
+		r = mailbox_emailid(search->mailbox, uid_of(search), id);
+	}
+	search->has_card = false;
+	if (r == 0)
+		*ret_matches = slice_equal(slice_str(id), key->text);
+	return r;
+}
 
-	int64_t day = seconds / SECONDS_A_DAY - (seconds % SECONDS_A_DAY < 0);
+/* The day as the sender's clock had it: time and zone are left out (RFC 9051 section 6.4.4, SENTON). */
+static int match_sent(
+	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
+{
+	int r = find_card(search, work);
 
-	return day >= key->first_day && day <= key->last_day;
+	if (r == 0)
+		*ret_matches = (search->card.flags & CARD_HAS_SENT_DATE) &&
+			       day_matches(key, search->card.sent_date +
+							(int64_t)search->card.sent_zone_minutes * 60);
+	return r;
 }
 
 /* Any field of that name. An empty text asks only whether there is one. */
@@ -160,22 +292,29 @@ static bool header_matches(const struct search_key *key, struct slice header)
 	return false;
 }
 
+/* The card has the fields that are asked for often; the file has all. */
 static int match_header(
 	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
-	int r = message_file_open(
-		search->file, search->mailbox, view_uid(search->view, search->seqnum));
+	if (card_has_field(key->name)) {
+		int r = find_card(search, work);
+
+		if (r < 0)
+			return r;
+		if (search->card.fields.p) {
+			*ret_matches = header_matches(key, search->card.fields);
+			return 0;
+		}
+	}
+	search->has_card = false;
+
+	int r = message_file_open(search->file, search->mailbox, uid_of(search));
 
 	if (r == 0)
 		r = message_file_header(search->file, work);
-	if (r < 0)
-		return r;
-
-	struct slice header = buf_slice(&search->file->header);
-
-	*ret_matches =
-		key->kind == SEARCH_SENT ? sent_matches(key, header) : header_matches(key, header);
-	return 0;
+	if (r == 0)
+		*ret_matches = header_matches(key, buf_slice(&search->file->header));
+	return r;
 }
 
 static int match_body(
@@ -187,9 +326,9 @@ static int match_body(
 		*ret_matches = true;
 		return 0;
 	}
+	search->has_card = false;
 
-	int r = message_file_open(
-		search->file, search->mailbox, view_uid(search->view, search->seqnum));
+	int r = message_file_open(search->file, search->mailbox, uid_of(search));
 
 	if (r == 0)
 		r = message_file_structure(search->file, work);
@@ -203,6 +342,31 @@ static int match_body(
 	};
 
 	return search_body_run(&match->body, search->file, &wants, work, ret_matches);
+}
+
+static bool is_in_set(
+	const struct search *search, const struct search_key *key, uint32_t msg_uid)
+{
+	const struct key_match *match = key->match;
+
+	return seq_ranges_have(&match->numbers,
+		       key->kind == SEARCH_UIDS ? msg_uid : search->seqnum) ||
+	       (match->has_saved && seq_ranges_have(search->saved, msg_uid));
+}
+
+/* Messages are looked at one after the other: the next one mostly is where it is expected. */
+static const struct message *message_of(struct search *search)
+{
+	const struct message *messages, *message;
+	size_t n = mailbox_messages(search->mailbox, &messages);
+	uint32_t msg_uid = uid_of(search);
+
+	if (search->next_number < n && messages[search->next_number].msg_uid == msg_uid)
+		return &messages[search->next_number];
+	message = mailbox_message(search->mailbox, msg_uid);
+	if (message)
+		search->next_number = (size_t)(message - messages);
+	return message;
 }
 
 static bool has_keyword(const struct key_match *match, const struct message *message)
@@ -251,7 +415,7 @@ static int match_kind(
 	struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
 {
 	const struct key_match *match = key->match;
-	const struct message *message = view_message(search->view, search->seqnum);
+	const struct message *message = message_of(search);
 
 	if (!message)
 		return -ENOENT;
@@ -265,10 +429,8 @@ static int match_kind(
 	case SEARCH_NOT:
 		return match_not(search, key, work, ret_matches);
 	case SEARCH_SEQNUMS:
-		*ret_matches = seq_ranges_have(&match->numbers, search->seqnum);
-		return 0;
 	case SEARCH_UIDS:
-		*ret_matches = seq_ranges_have(&match->numbers, message->msg_uid);
+		*ret_matches = is_in_set(search, key, message->msg_uid);
 		return 0;
 	case SEARCH_FLAG:
 		*ret_matches = message->flags & key->flag;
@@ -284,7 +446,16 @@ static int match_kind(
 		return match_internaldate(search, key, ret_matches);
 	case SEARCH_SIZE:
 		return match_size(search, key, work, ret_matches);
+	case SEARCH_MODSEQ:
+		*ret_matches = message->modseq >= key->modseq;
+		return 0;
+	case SEARCH_SAVEDATE:
+		return match_savedate(search, key, ret_matches);
+	case SEARCH_EMAILID:
+	case SEARCH_THREADID:
+		return match_objectid(search, key, work, ret_matches);
 	case SEARCH_SENT:
+		return match_sent(search, key, work, ret_matches);
 	case SEARCH_HEADER:
 		return match_header(search, key, work, ret_matches);
 	case SEARCH_BODY:
@@ -313,6 +484,15 @@ static int match_key(
 
 int search_match(struct search *search, uint32_t seqnum, struct work *work, bool *ret_matches)
 {
+	const struct message *message;
+
+	if (seqnum == search->seqnum + 1)
+		search->next_number++;
 	search->seqnum = seqnum;
+	search->has_card = false;
+	message = message_of(search);
+	if (!message)
+		return -ENOENT;
+	search->modseq = message->modseq;
 	return match_key(search, search->key, work, ret_matches);
 }

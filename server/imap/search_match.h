@@ -1,25 +1,45 @@
 /* search_match.h - whether a message matches a tree of search keys, in steps. Reads the mailbox; writes nothing. */
 #pragma once
 
+#include "maildir/card.h"
 #include "maildir/view.h"
-#include "server/imap/grammar_search.h"
+#include "server/imap/grammar_search_key.h"
 #include "server/imap/message_file.h"
+#include "server/wire/seqset.h"
 
+/* The fields up to now_usec are the caller's to set. */
 struct search {
 	struct view *view;
 	struct mailbox *mailbox;
 	struct message_file *file;
 	struct arena *arena;
-	uint32_t uid_star;      /* what "*" among UIDs stands for */
-	struct search_key *key; /* the tree */
-	uint64_t now_usec;      /* when the search began */
-	uint32_t seqnum;        /* the message that is looked at */
-	struct buf text;        /* scratch */
+	const struct seq_ranges *saved; /* what "$" stands for: UIDs of this mailbox */
+	struct search_key *key;         /* the tree */
+	uint64_t now_usec;              /* when the search began */
+
+	uint32_t seqnum;       /* the message that is looked at */
+	size_t next_number;    /* in mailbox_messages(): where the next one is looked for first */
+	uint64_t modseq;       /* of the message that was looked at */
+	struct card card;      /* of the message, if has_card */
+	bool has_card;
+	struct buf text;       /* scratch */
 };
 
 /* Prepare: numbers of sets, keywords, needles. Returns 0; -ENOBUFS: a text is too long. Released by search_done(). */
 _must_check_ int search_init(struct search *search);
 void search_done(struct search *search);
+
+/*
+ * Which messages may match at all: those that the sets of the search name, if it is about sets; else all. Ascending,
+ * made in the arena.
+ */
+struct seq_ranges search_candidates(struct search *search);
+
+/*
+ * Give all sets the meaning that they have now, for good: sequence numbers and "$" become UIDs; "*" is the highest
+ * UID, whatever it is (RFC 5267 section 4.3).
+ */
+void search_freeze(struct search *search);
 
 /*
  * Match the message of a sequence number.

@@ -24,7 +24,7 @@ static enum run take_changes(struct imap *imap, struct updates *u)
 		return imap_failed(imap, r);
 	u->locked_usec = r == -EAGAIN ? imap->work.retry_usec : 0;
 	view_sync(imap->view, u->may_expunge, &u->changes);
-	u->stage = UPDATES_EXPUNGED;
+	u->stage = UPDATES_CONTEXTS_EXPUNGED;
 	return RUN_DONE;
 }
 
@@ -160,8 +160,26 @@ static enum run tell_flags(struct imap *imap, struct updates *u)
 		if (seqnum > 0)
 			updates_write_flags(imap, seqnum);
 	}
-	u->stage = UPDATES_NONE;
+	u->stage = UPDATES_CONTEXTS;
 	return RUN_DONE;
+}
+
+static enum run tell_contexts_expunged(struct imap *imap, struct updates *u)
+{
+	enum run run = contexts_tell_expunged(imap, &u->changes);
+
+	if (run == RUN_DONE)
+		u->stage = UPDATES_EXPUNGED;
+	return run;
+}
+
+static enum run tell_contexts(struct imap *imap, struct updates *u)
+{
+	enum run run = contexts_tell_changed(imap);
+
+	if (run == RUN_DONE)
+		u->stage = UPDATES_NONE;
+	return run;
 }
 
 void updates_write_keywords(struct imap *imap)
@@ -190,6 +208,12 @@ enum run updates_run(struct imap *imap)
 		switch (u->stage) {
 		case UPDATES_SYNC:
 			run = take_changes(imap, u);
+			break;
+		case UPDATES_CONTEXTS_EXPUNGED:
+			run = tell_contexts_expunged(imap, u);
+			break;
+		case UPDATES_CONTEXTS:
+			run = tell_contexts(imap, u);
 			break;
 		case UPDATES_EXPUNGED:
 			run = tell_expunged(imap, u);

@@ -4,7 +4,15 @@
 #include "maildir/view.h"
 #include "server/imap/command.h"
 
-enum updates_stage { UPDATES_NONE, UPDATES_SYNC, UPDATES_EXPUNGED, UPDATES_EXISTS, UPDATES_FLAGS };
+enum updates_stage {
+	UPDATES_NONE,
+	UPDATES_SYNC,
+	UPDATES_CONTEXTS_EXPUNGED,
+	UPDATES_EXPUNGED,
+	UPDATES_EXISTS,
+	UPDATES_FLAGS,
+	UPDATES_CONTEXTS,
+};
 
 /* All zeros: nothing is under way. */
 struct updates {

@@ -39,6 +39,19 @@ enum parse seqset_next(struct slice *in, uint32_t star, struct seq_range *ret_ra
 	return PARSE_OK;
 }
 
+bool seqset_cut_saved(struct slice *set)
+{
+	if (!slice_ends_with(*set, SLICE("$")))
+		return false;
+	if (set->n == 1)
+		*set = slice_head(*set, 0);
+	else if (set->n > 2 && set->p[set->n - 2] == ',')
+		*set = slice_head(*set, set->n - 2);
+	else
+		return false;
+	return true;
+}
+
 static int by_first(const void *a, const void *b)
 {
 	const struct seq_range *x = a, *y = b;
@@ -99,6 +112,44 @@ enum parse seqset_parse(
 	merge(&ranges);
 	*ret_ranges = ranges;
 	return PARSE_OK;
+}
+
+struct seq_ranges seq_ranges_union(
+	const struct seq_ranges *a, const struct seq_ranges *b, struct arena *arena)
+{
+	struct seq_ranges both = { 0 };
+	size_t i = 0, k = 0;
+
+	while (i < a->n || k < b->n) {
+		bool from_a = k == b->n ||
+			      (i < a->n && a->ranges[i].first <= b->ranges[k].first);
+
+		append(&both, arena, from_a ? a->ranges[i++] : b->ranges[k++]);
+	}
+	merge(&both);
+	return both;
+}
+
+struct seq_ranges seq_ranges_part(
+	const struct seq_ranges *ranges, uint64_t first, uint64_t last, struct arena *arena)
+{
+	struct seq_ranges part = { 0 };
+	uint64_t before = 0; /* how many numbers */
+
+	for (size_t i = 0; i < ranges->n && before < last; i++) {
+		struct seq_range r = ranges->ranges[i];
+		uint64_t end = before + (r.last - r.first) + 1; /* the last of r is the end-th */
+
+		if (end >= first) {
+			if (end > last)
+				r.last -= (uint32_t)(end - last);
+			if (before + 1 < first)
+				r.first += (uint32_t)(first - before - 1);
+			append(&part, arena, r);
+		}
+		before = end;
+	}
+	return part;
 }
 
 bool seq_ranges_have(const struct seq_ranges *set, uint32_t number)

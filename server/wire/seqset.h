@@ -22,6 +22,12 @@ struct seq_range {
  */
 _must_check_ enum parse seqset_next(struct slice *in, uint32_t star, struct seq_range *ret_range);
 
+/*
+ * Take "$", the saved search result, off the end of a set, with the comma before it.
+ * Returns whether it was there; what is left may be empty then. RFC 5182 section 3.
+ */
+bool seqset_cut_saved(struct slice *set);
+
 /* Ranges, ascending, with gaps between them. All zeros is the empty set. */
 struct seq_ranges {
 	struct seq_range *ranges;
@@ -41,6 +47,14 @@ bool seq_ranges_have(const struct seq_ranges *ranges, uint32_t number);
 
 /* Add a number above all that are there. */
 void seq_ranges_add(struct seq_ranges *ranges, struct arena *arena, uint32_t number);
+
+/* All numbers of both, made in the arena. */
+struct seq_ranges seq_ranges_union(
+	const struct seq_ranges *a, const struct seq_ranges *b, struct arena *arena);
+
+/* The first-th to last-th (from 1) of the numbers, made in the arena. There are as many as last. */
+struct seq_ranges seq_ranges_part(
+	const struct seq_ranges *ranges, uint64_t first, uint64_t last, struct arena *arena);
 
 /* How many numbers the ranges hold. */
 uint64_t seq_ranges_count(const struct seq_ranges *ranges);

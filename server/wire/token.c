@@ -267,7 +267,7 @@ enum parse token_flag(struct slice *in, struct slice *ret_flag)
 
 static bool is_set_char(char c)
 {
-	return ascii_is_digit(c) || c == ':' || c == ',' || c == '*';
+	return ascii_is_digit(c) || c == ':' || c == ',' || c == '*' || c == '$';
 }
 
 enum parse token_sequence_set(struct slice *in, struct slice *ret_set)
@@ -281,6 +281,7 @@ enum parse token_sequence_set(struct slice *in, struct slice *ret_set)
 
 	if (n == 0 || (n < in->n && token_is_atom_char(in->p[n])))
 		return PARSE_BAD;
+	(void)seqset_cut_saved(&rest);
 	while (rest.n > 0) {
 		struct seq_range range;
 

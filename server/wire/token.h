@@ -50,6 +50,6 @@ _must_check_ enum parse token_number64(struct slice *in, uint64_t *ret_number); 
 _must_check_ enum parse token_flag(struct slice *in, struct slice *ret_flag);
 
 /*
- * The text of a sequence-set: checked as a whole, to be read by seqset_next(). The ranges are counted.
+ * The text of a sequence-set: checked as a whole, to be read by seqset_cut_saved() and seqset_next().
  */
 _must_check_ enum parse token_sequence_set(struct slice *in, struct slice *ret_set);

@@ -159,13 +159,42 @@ static void dump_key(const struct search_key *key, struct buf *out)
 	case SEARCH_TEXT:
 		add(out, "text:%.*s", SLICE_FMT(key->text));
 		break;
+	case SEARCH_MODSEQ:
+		add(out, "modseq:%llu", (unsigned long long)key->modseq);
+		break;
+	case SEARCH_SAVEDATE:
+		dump_days(key, "saved", out);
+		break;
+	case SEARCH_EMAILID:
+		add(out, "emailid:%.*s", SLICE_FMT(key->text));
+		break;
+	case SEARCH_THREADID:
+		add(out, "threadid:%.*s", SLICE_FMT(key->text));
+		break;
 	}
 }
 
 static void dump_search(const struct search_arguments *a, struct buf *out)
 {
+	static const char *const sort_names[] = { "arrival", "cc", "date", "from", "size", "subject",
+		"to", "displayfrom", "displayto" };
+	static const char *const algorithms[] = { "orderedsubject", "references", "refs" };
+
+	for (const struct mailbox_filter *f = a->filters; f; f = f->next) {
+		add(out, "in %d", f->kind);
+		for (size_t i = 0; i < f->names_n; i++)
+			add(out, " <%.*s>", SLICE_FMT(f->names[i]));
+		add(out, "; ");
+	}
 	if (a->extended)
 		add(out, "return %x ", a->returns);
+	if (a->partial.first > 0)
+		add(out, "%s%u:%u ", a->partial.from_end ? "-" : "", a->partial.first,
+			a->partial.last);
+	for (size_t i = 0; i < a->criteria_n; i++)
+		add(out, "%s%s ", a->criteria[i].reverse ? "-" : "", sort_names[a->criteria[i].by]);
+	if (a->algorithm != 0)
+		add(out, "%s ", algorithms[a->algorithm]);
 	dump_key(a->key, out);
 }
 
@@ -175,7 +204,7 @@ static void dump(const char *name, const union arguments *a, struct buf *out)
 		dump_fetch(&a->fetch, out);
 	else if (strstr(name, "STORE"))
 		dump_store(&a->store, out);
-	else if (strstr(name, "SEARCH"))
+	else if (strstr(name, "SEARCH") || strstr(name, "SORT") || strstr(name, "THREAD"))
 		dump_search(&a->search, out);
 	else if (strcmp(name, "STATUS") == 0)
 		add(out, "%.*s %x", SLICE_FMT(a->status.name), a->status.items);
@@ -398,7 +427,88 @@ static const struct {
 	{ S("SEARCH CHARSET X-NO-SUCH ALL"), "charset" },
 	{ S("SEARCH RETURN () ALL"), "return 4 and(all)" },
 	{ S("SEARCH RETURN (MIN MAX COUNT) ALL"), "return b and(all)" },
-	{ S("SEARCH RETURN (SAVE) ALL"), NULL },
+	{ S("SEARCH RETURN (SAVE) ALL"), "return 20 and(all)" },
+	{ S("SEARCH RETURN (save Context UPDATE COUNT) ALL"), "return e8 and(all)" },
+	{ S("SEARCH RETURN (PARTIAL 1:500) ALL"), "return 10 1:500 and(all)" },
+	{ S("SEARCH RETURN (MIN PARTIAL 500:400 MAX) ALL"), "return 13 400:500 and(all)" },
+	{ S("SEARCH RETURN (PARTIAL -1:-100) ALL"), "return 10 -1:100 and(all)" },
+	{ S("SEARCH RETURN (PARTIAL -500:-400) ALL"), "return 10 -400:500 and(all)" },
+	{ S("SEARCH RETURN (PARTIAL -1:100) ALL"), NULL },
+	{ S("SEARCH RETURN (PARTIAL 1:-100) ALL"), NULL },
+	{ S("SEARCH RETURN (PARTIAL 1:*) ALL"), NULL },
+	{ S("SEARCH RETURN (PARTIAL 0:5) ALL"), NULL },
+	{ S("SEARCH RETURN (PARTIAL 5) ALL"), NULL },
+	{ S("SEARCH RETURN (PARTIAL) ALL"), NULL },
+	{ S("SEARCH RETURN (PARTIAL 1:2 ALL) ALL"), NULL },
+	{ S("SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) ALL"), NULL },
+	{ S("SEARCH RETURN (RELEVANCY) ALL"), NULL },
+	{ S("SEARCH MODSEQ 620162338"), "and(modseq:620162338)" },
+	{ S("SEARCH MODSEQ \"/flags/\\\\draft\" all 620162338"), "and(modseq:620162338)" },
+	{ S("SEARCH MODSEQ \"/flags/x\" priv 0 SEEN"), "and(modseq:0 flag:10)" },
+	{ S("SEARCH MODSEQ \"/other\" all 1"), NULL },
+	{ S("SEARCH MODSEQ \"/flags/x\" own 1"), NULL },
+	{ S("SEARCH MODSEQ \"/flags/x\" 1"), NULL },
+	{ S("SEARCH MODSEQ"), NULL },
+	{ S("SEARCH MODSEQ 9223372036854775808"), NULL },
+	{ S("SEARCH SAVEDSINCE 3-Jan-1970 SAVEDBEFORE 1-Jan-1970 SAVEDON 2-Jan-1970"),
+		"and(saved:2..-1 saved:-1..-1 saved:1..1)" },
+	{ S("SEARCH SAVEDATESUPPORTED"), "and(all)" },
+	{ S("SEARCH SAVEDON x"), NULL },
+	{ S("SEARCH EMAILID M6d99ac3275bb4e THREADID T64b478a75b7ea9"),
+		"and(emailid:M6d99ac3275bb4e threadid:T64b478a75b7ea9)" },
+	{ S("SEARCH EMAILID a.b"), NULL },
+	{ S("SEARCH EMAILID"), NULL },
+	{ S("SEARCH $ UID $"), "and(seqnums:$ uids:$)" },
+	{ S("SEARCH OR $ 1,3000:3021"), "and(or(seqnums:$ seqnums:1,3000:3021))" },
+	{ S("SEARCH 1:3,$"), "and(seqnums:1:3,$)" },
+	{ S("SEARCH $,1"), NULL },
+	{ S("SEARCH $$"), NULL },
+	{ S("SEARCH 1$"), NULL },
+	{ S("SEARCH 1:$"), NULL },
+	{ S("SEARCH ,$"), NULL },
+	{ S("SORT (SUBJECT) UTF-8 SINCE 1-Feb-1994"), "subject and(date:8797..-1)" },
+	{ S("SORT (SUBJECT REVERSE DATE) UTF-8 ALL"), "subject -date and(all)" },
+	{ S("UID SORT (arrival Cc from SIZE to DisplayFrom REVERSE DISPLAYTO) US-ASCII ALL"),
+		"arrival cc from size to displayfrom -displayto and(all)" },
+	{ S("SORT RETURN (MIN COUNT) (DATE) UTF-8 ALL"), "return 9 date and(all)" },
+	{ S("SORT RETURN () (DATE) \"UTF-8\" ALL"), "return 4 date and(all)" },
+	{ S("SORT (DATE) ALL"), "charset" },
+	{ S("SORT (DATE) UTF-8"), NULL },
+	{ S("SORT () UTF-8 ALL"), NULL },
+	{ S("SORT DATE UTF-8 ALL"), NULL },
+	{ S("SORT (REVERSE) UTF-8 ALL"), NULL },
+	{ S("SORT (REVERSE REVERSE DATE) UTF-8 ALL"), NULL },
+	{ S("SORT (BCC) UTF-8 ALL"), NULL },
+	{ S("SORT (DATE ) UTF-8 ALL"), NULL },
+	{ S("SORT (DATE) X-NO-SUCH ALL"), "charset" },
+	{ S("THREAD REFERENCES UTF-8 SINCE 5-MAR-2000"), "references and(date:11021..-1)" },
+	{ S("UID THREAD orderedsubject US-ASCII TEXT gewp"), "and(text:gewp)" },
+	{ S("THREAD REFS UTF-8 ALL"), "refs and(all)" },
+	{ S("THREAD OTHER UTF-8 ALL"), NULL },
+	{ S("THREAD REFERENCES UTF-8"), NULL },
+	{ S("THREAD REFERENCES X-NO-SUCH ALL"), "charset" },
+	{ S("ESEARCH UNSEEN"), "return 4 and(not(flag:10))" },
+	{ S("ESEARCH IN (mailboxes \"folder1\" subtree \"folder2\") unseen"),
+		"in 5 <folder1>; in 6 <folder2>; return 4 and(not(flag:10))" },
+	{ S("ESEARCH IN (personal subscribed inboxes selected) RETURN (COUNT) ALL"),
+		"in 3; in 4; in 2; in 0; return 8 and(all)" },
+	{ S("ESEARCH IN (subtree-one (a inbox \"b c\")) CHARSET UTF-8 ALL"),
+		"in 7 <a> <INBOX> <b c>; return 4 and(all)" },
+	{ S("ESEARCH IN (selected) RETURN (SAVE UPDATE) ALL"), "in 0; return 60 and(all)" },
+	{ S("ESEARCH IN (personal) RETURN (SAVE) ALL"), NULL },
+	{ S("ESEARCH IN (selected personal) RETURN (UPDATE) ALL"), NULL },
+	{ S("ESEARCH IN (selected-delayed) ALL"), NULL },
+	{ S("ESEARCH IN () ALL"), NULL },
+	{ S("ESEARCH IN personal ALL"), NULL },
+	{ S("ESEARCH IN (mailboxes) ALL"), NULL },
+	{ S("ESEARCH IN (mailboxes ()) ALL"), NULL },
+	{ S("ESEARCH IN (others) ALL"), NULL },
+	{ S("ESEARCH IN (personal)"), NULL },
+	{ S("ESEARCH"), NULL },
+	{ S("CANCELUPDATE \"B01\" \"B02\""), "" },
+	{ S("CANCELUPDATE B01"), NULL },
+	{ S("CANCELUPDATE"), NULL },
+	{ S("CANCELUPDATE \"B01\" "), NULL },
 	{ S("SEARCH RETURN (MIN) CHARSET UTF-8 ALL"), "return 1 and(all)" },
 	{ S("SEARCH RETURN ALL"), NULL },
 	{ S("SEARCH"), NULL },
@@ -408,7 +518,6 @@ static const struct {
 	{ S("SEARCH (ALL"), NULL },
 	{ S("SEARCH NOT"), NULL },
 	{ S("SEARCH OR ALL"), NULL },
-	{ S("SEARCH $"), NULL },
 	{ S("SEARCH ALL  ALL"), NULL },
 };
 
