@@ -186,8 +186,11 @@ static void tell_progress(struct imap *imap)
 		write_format(&imap->out, "\"%.*s\"", SLICE_FMT(command->tag));
 	else
 		write_raw(&imap->out, SLICE("NIL"));
-	if (command->items_goal > command->items_done)
-		write_format(&imap->out, " %llu %llu", (unsigned long long)command->items_done,
+	if (command->items_goal > 0)
+		write_format(&imap->out, " %llu %llu",
+			(unsigned long long)(command->items_done < command->items_goal
+						     ? command->items_done
+						     : command->items_goal - 1),
 			(unsigned long long)command->items_goal);
 	else
 		write_raw(&imap->out, SLICE(" NIL NIL"));
