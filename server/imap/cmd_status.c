@@ -80,8 +80,9 @@ static enum run add_sizes(struct imap *imap, struct status_progress *p)
 	while ((message = message_above(p->mailbox, p->sized_uid))) {
 		uint32_t msg_uid = message->msg_uid;
 
-		if (!imap_spend(imap) || add_size(imap, p, message) == -EINPROGRESS)
+		if (imap->work.budget == 0 || add_size(imap, p, message) == -EINPROGRESS)
 			return RUN_STEP;
+		(void)imap_spend(imap); /* behind the size, which needs what is left to get on */
 		p->sized_uid = msg_uid;
 	}
 	return RUN_DONE;
