@@ -1,0 +1,392 @@
+"""Everybody at once over one Maildir: connections to every server, deliveries, a local mail reader, POP3.
+
+Each message has a number, and one worker that may move, copy or remove it; each worker has a keyword of its own, which it
+alone sets and removes, on any message. So what must be there afterwards is known, whatever the order was.
+"""
+import glob
+import os
+import random
+import re
+import shutil
+import threading
+import time
+import traceback
+
+import harness
+from harness import Failed, check, equal
+from peers import USER, Imap, expand
+from turns import Turns, digest
+
+MAILBOXES = ["INBOX", "a", "b"]
+
+
+class Worker:
+    def __init__(self, at_once, name, seed):
+        self.at_once, self.name = at_once, name
+        self.rng = random.Random(seed)
+        self.steps = []
+
+    def number(self):
+        return self.at_once.number()
+
+    def text(self, number):
+        lines = "".join(f"{'y' * self.rng.randrange(70)}\r\n" for _ in range(self.rng.randrange(20)))
+        return f"From: a@example.org\r\nX-Id: {number}\r\nSubject: message {number}\r\n\r\n{lines}".encode()
+
+    def run(self):
+        try:
+            while not self.at_once.stop.is_set():
+                self.step()
+            self.end()
+        except Exception:  # noqa: BLE001 - told when all have ended
+            self.at_once.stop.set()
+            self.at_once.errors.append(f"{self.name}:\n{traceback.format_exc()}last: {self.steps[-6:]}")
+
+    def end(self):
+        pass
+
+
+class ImapWorker(Worker):
+    def __init__(self, at_once, peer, name, seed):
+        super().__init__(at_once, name, seed)
+        self.peer = peer
+        self.keyword = name
+        self.client = peer.imap()
+        self.validities = {}
+        self.mine = {}  # (mailbox, UID) -> number
+        self.names = set()
+        self.count = 0
+
+    def step(self):
+        self.count += 1
+        kinds = ["append"] * 3 + ["store"] * 4 + ["look"] * 2 + ["copy", "move", "expunge", "tree"]
+        getattr(self, self.rng.choice(kinds))()
+
+    def enter(self, mailbox):
+        if self.client.selected != mailbox or self.rng.randrange(8) == 0:
+            self.client.select(mailbox)
+            equal(self.validities.setdefault(mailbox, self.client.uidvalidity), self.client.uidvalidity, f"UIDVALIDITY of {mailbox}")
+
+    def append(self):
+        numbers = [self.number() for _ in range(self.rng.choice((1, 1, 3)))]
+        mailbox = self.rng.choice(MAILBOXES)
+        self.steps.append(f"append {numbers} to {mailbox}")
+        pieces = [f'APPEND "{mailbox}"']
+        for number in numbers:
+            text = self.text(number)
+            self.at_once.digests[number] = digest(text)
+            pieces += [" (\\Seen) ", text]
+        self.keep(mailbox, expand(Imap.code(self.client.must(*pieces), "APPENDUID").split()[1]), numbers)
+
+    def keep(self, mailbox, uids, numbers):
+        equal(len(uids), len(numbers), "UIDs told")
+        for uid, number in zip(uids, numbers):
+            self.mine[mailbox, uid] = number
+            self.at_once.means(mailbox, uid, number)
+
+    def copy(self, verb="COPY"):
+        if not self.mine:
+            return
+        mailbox, _ = self.rng.choice(sorted(self.mine))
+        uids = sorted(uid for name, uid in self.mine if name == mailbox)
+        uids = sorted(self.rng.sample(uids, min(len(uids), 3)))
+        to = self.rng.choice([name for name in MAILBOXES if name != mailbox])
+        self.steps.append(f"{verb} {uids} from {mailbox} to {to}")
+        self.enter(mailbox)
+        answer = self.client.must(f'UID {verb} {",".join(map(str, uids))} "{to}"')
+        _, sources, copies = Imap.code(answer, "COPYUID").split()
+        equal(sorted(expand(sources)), uids, f"{verb}: COPYUID")
+        self.keep(to, expand(copies), [self.mine[mailbox, uid] for uid in expand(sources)])
+        if verb == "MOVE":
+            self.forget(mailbox, uids)
+
+    def move(self):
+        self.copy("MOVE")
+
+    def forget(self, mailbox, uids):
+        for uid in uids:
+            del self.mine[mailbox, uid]
+
+    def expunge(self):
+        if len(self.mine) < 4:
+            return
+        mailbox, uid = self.rng.choice(sorted(self.mine))
+        self.steps.append(f"expunge {uid} of {mailbox}")
+        self.enter(mailbox)
+        self.client.must(f"UID STORE {uid} +FLAGS.SILENT (\\Deleted)")
+        self.client.must(self.rng.choice([f"UID EXPUNGE {uid}", "EXPUNGE"]))
+        self.forget(mailbox, [uid])
+
+    def store(self):
+        mailbox = self.rng.choice(MAILBOXES)
+        self.enter(mailbox)
+        self.client.must("NOOP")
+        uids = sorted(self.client.fetch("1:*", "FLAGS"))
+        if not uids:
+            return
+        uids = sorted(self.rng.sample(uids, min(len(uids), 1 + self.rng.randrange(4))))
+        how = self.rng.choice("+-")
+        self.steps.append(f"store {uids} of {mailbox} {how}")
+        self.client.must(f"UID STORE {','.join(map(str, uids))} {how}FLAGS ({self.keyword})")
+        for uid in uids:
+            self.at_once.stored[mailbox, uid, self.keyword] = how == "+"
+
+    def look(self):
+        mailbox = self.rng.choice(MAILBOXES)
+        self.steps.append(f"look at {mailbox}")
+        self.enter(mailbox)
+        self.client.must("NOOP")
+        for uid, line in self.client.fetch("1:*", "BODY.PEEK[HEADER.FIELDS (X-Id)]").items():
+            if line.literals and line.literals[0].strip():
+                self.at_once.means(mailbox, uid, int(line.literals[0].split()[1]))
+
+    def tree(self):
+        name = f"{self.name}-{self.count}"
+        self.steps.append(f"create, subscribe {name}")
+        self.client.must(f'CREATE "{name}"')
+        self.client.must(f'SUBSCRIBE "{name}"')
+        self.names.add(name)
+        if len(self.names) > 2:
+            old = self.rng.choice(sorted(self.names))
+            self.steps.append(f"delete, unsubscribe {old}")
+            self.client.must(f'DELETE "{old}"')
+            self.client.must(f'UNSUBSCRIBE "{old}"')
+            self.names.remove(old)
+
+    def end(self):
+        self.client.close()
+        with self.at_once.lock:
+            for (mailbox, _), number in self.mine.items():
+                self.at_once.wanted.setdefault(mailbox, []).append(number)
+            self.at_once.tree |= self.names
+
+
+class Deliverer(Worker):
+    def step(self):
+        mailbox, number = self.rng.choice(MAILBOXES), self.number()
+        text = self.text(number)
+        self.at_once.digests[number] = digest(text)
+        self.steps.append(f"{number} into {mailbox}")
+        self.at_once.put_in_new(mailbox, number, text)
+        with self.at_once.lock:
+            self.at_once.wanted.setdefault(mailbox, []).append(number)
+        time.sleep(0.02)
+
+
+class Lda(Worker):
+    def __init__(self, at_once, peer, name, seed):
+        super().__init__(at_once, name, seed)
+        self.peer = peer
+
+    def step(self):
+        mailbox, number = self.rng.choice(MAILBOXES), self.number()
+        text = self.text(number)
+        self.at_once.digests[number] = digest(text)
+        self.steps.append(f"{number} into {mailbox}")
+        self.peer.deliver(mailbox, text)
+        with self.at_once.lock:
+            self.at_once.wanted.setdefault(mailbox, []).append(number)
+        time.sleep(0.1)
+
+
+class Reader(Worker):
+    """Only it changes \\Flagged."""
+
+    def step(self):
+        mailbox = self.rng.choice(MAILBOXES)
+        names = [name for name in os.listdir(os.path.join(self.at_once.turns.directory(mailbox), "cur")) if ":2," in name]
+        if names:
+            self.change(mailbox, self.rng.choice(sorted(names)))
+        time.sleep(0.005)
+
+    def change(self, mailbox, name):
+        stem, _, info = name.partition(":2,")
+        cur = os.path.join(self.at_once.turns.directory(mailbox), "cur")
+        self.steps.append(f"{mailbox} {name}")
+        try:
+            os.rename(os.path.join(cur, name), os.path.join(cur, stem + ":2," + "".join(sorted(set(info) ^ {"F"}))))
+            self.at_once.flagged[mailbox, stem] = "F" not in info
+        except FileNotFoundError:
+            pass  # another was faster
+
+
+class Pop3Worker(Worker):
+    """Delivers, and removes some of its own by POP3, at one server after the other."""
+
+    def __init__(self, at_once, peers, name, seed):
+        super().__init__(at_once, name, seed)
+        self.peers = peers
+        self.mine = set()
+
+    def step(self):
+        for _ in range(2):
+            number = self.number()
+            text = self.text(number)
+            self.at_once.digests[number] = digest(text)
+            self.at_once.put_in_new("INBOX", number, text)
+            self.mine.add(number)
+        client = self.rng.choice(self.peers).pop3()
+        self.steps.append(client.name)
+        removed = set()
+        for msgno, uidl in enumerate(client.lines("UIDL"), 1):
+            number = self.at_once.number_of_uidl(client, msgno, uidl.split()[1])
+            if number in self.mine and self.rng.randrange(2):
+                client.ask(f"DELE {msgno}")
+                removed.add(number)
+        client.quit()
+        self.steps.append(f"dele {removed}")
+        self.mine -= removed
+
+    def end(self):
+        with self.at_once.lock:
+            self.at_once.wanted.setdefault("INBOX", []).extend(self.mine)
+
+
+class AtOnce:
+    MAILBOXES = MAILBOXES
+
+    def __init__(self, turns, seconds, number):
+        self.turns, self.seconds = turns, seconds
+        self.lock = threading.Lock()
+        self.stop = threading.Event()
+        self.errors = []
+        self.numbers = 0
+        self.digests = {}
+        self.uids = {}     # (mailbox, UID) -> number, as anybody ever saw it
+        self.uidls = {}
+        self.stored = {}   # (mailbox, UID, keyword) -> the last STORE set it
+        self.flagged = {}  # (mailbox, base name) -> the last rename set F
+        self.wanted = {}   # mailbox -> numbers
+        self.tree = set()
+        seed = turns.seed * 1000 + number
+        self.workers = [ImapWorker(self, peer, f"w{seed}-{n}{which}", f"{seed} {n} {peer.name}")
+                        for n, peer in enumerate(turns.peers) for which in "xy"]
+        self.keywords = {worker.keyword: worker.peer.keeps_all_keywords for worker in self.workers}
+        self.workers.append(Deliverer(self, "MTA", seed))
+        self.workers.append(Reader(self, "local reader", seed))
+        self.workers.append(Pop3Worker(self, turns.peers, "POP3", seed))
+        self.workers += [Lda(self, peer, "LDA", seed) for peer in turns.peers if hasattr(peer, "deliver")]
+
+    def number(self):
+        with self.lock:
+            self.numbers += 1
+            return self.turns.made + self.numbers
+
+    def means(self, mailbox, uid, number):
+        with self.lock:
+            equal(number, self.uids.setdefault((mailbox, uid), number), f"the message of UID {uid} of {mailbox}")
+
+    def number_of_uidl(self, client, msgno, uidl):
+        if uidl not in self.uidls:
+            try:
+                header = b"\n".join(client.lines(f"TOP {msgno} 0"))
+            except Failed:
+                return None  # removed since
+            self.uidls[uidl] = int(re.search(rb"X-Id: (\d+)", header)[1])
+        return self.uidls[uidl]
+
+    def put_in_new(self, mailbox, number, text):
+        directory = self.turns.directory(mailbox)
+        base = f"{int(time.time())}.M{number}P{os.getpid()}.mta"
+        tmp = os.path.join(directory, "tmp", base)
+        with open(tmp, "wb") as f:
+            f.write(text)
+        os.chown(tmp, self.turns.owner, self.turns.owner)
+        os.rename(tmp, os.path.join(directory, "new", base))
+
+    def run(self):
+        threads = [threading.Thread(target=worker.run, daemon=True) for worker in self.workers]
+        for thread in threads:
+            thread.start()
+        self.stop.wait(self.seconds)
+        self.stop.set()
+        for thread in threads:
+            thread.join(240)
+        check(not any(thread.is_alive() for thread in threads), "a worker hangs")
+        check(not self.errors, "\n".join(self.errors))
+        self.turns.did(f"{self.seconds} s at once: {self.numbers} messages, {len(self.stored)} keywords on messages")
+        self.turns.made += self.numbers
+
+    def compare(self, peer):
+        """Every message once, where it must be, with the keywords it must have."""
+        client = peer.imap()
+        for mailbox in MAILBOXES:
+            client.select(mailbox)
+            found, numbers = client.messages(), []
+            for uid, text in client.bodies(sorted(found)).items():
+                number = int(re.search(rb"X-Id: (\d+)", text)[1])
+                if number in self.digests:
+                    self.means(mailbox, uid, number)
+                    equal(digest(text), self.digests[number], f"{client.name}: message {number}")
+                    numbers.append(number)
+            equal(sorted(numbers), sorted(self.wanted.get(mailbox, [])), f"{client.name}: messages of {mailbox}")
+            letters = self.turns.read_letters(self.turns.mailboxes[mailbox])
+            for (name, uid, keyword), wanted in self.stored.items():
+                if name == mailbox and uid in found and (keyword in letters or peer.keeps_all_keywords and self.keywords[keyword]):
+                    equal(keyword in found[uid][0], wanted, f"{client.name}: {keyword} of UID {uid} of {mailbox}")
+            self.compare_flagged(client, mailbox, found)
+        client.close()
+
+    def compare_flagged(self, client, mailbox, found):
+        for uid, base in self.turns.base_names(self.turns.mailboxes[mailbox]).items():
+            if uid in found and (mailbox, base) in self.flagged:
+                equal("\\flagged" in found[uid][0], self.flagged[mailbox, base], f"{client.name}: \\Flagged of UID {uid} of {mailbox}")
+
+
+class Place:
+    """A fresh Maildir, servers over it, and the model. An error is told with all that is needed to play it again."""
+
+    def __init__(self, machine, seed):
+        self.machine = machine
+        self.owner = harness.USERS[USER][0]
+        self.mail = machine.path("home", USER, "Maildir")
+        for entry in os.listdir(machine.path("home", USER)):
+            shutil.rmtree(machine.path("home", USER, entry))
+        machine.maildir(USER)
+        self.turns = Turns(self.mail, self.servers(), seed, self.owner)
+
+    def __enter__(self):
+        return self.turns
+
+    def __exit__(self, kind, error, _):
+        for peer in self.turns.peers:
+            peer.close()
+        if isinstance(error, Exception):
+            raise self.turns.told(f"{kind.__name__}: {error}") from error
+        for peer in self.turns.peers:
+            peer.ended()
+        left = [name for pattern in ("*broken*", "*.lock*", "tmp/*", ".*/*broken*", ".*/*.lock*", ".*/tmp/*")
+                for name in glob.glob(os.path.join(self.mail, pattern))]
+        equal(left, [], "left behind")
+
+
+def randomly(place, steps, steps_at_once, seconds):
+    """So many steps in turns; after each steps_at_once of them, and at the end, everybody at once."""
+    with place as turns:
+        for number in range(1, steps + 1):
+            turns.step()
+            if number % steps_at_once == 0 or number == steps:
+                everybody_at_once(turns, seconds, number)
+        print(f"     seed {turns.seed}: {len(turns.steps)} steps, {turns.made} messages, {len(turns.meant)} UIDs, "
+              f"Dovecot asked again {turns.late} times", flush=True)
+
+
+def everybody_at_once(turns, seconds, number):
+    for name in MAILBOXES:
+        if name not in turns.mailboxes:
+            turns.client(turns.peers[0]).must(f'CREATE "{name}"')
+            turns.add_mailbox(name)
+        box = turns.mailboxes[name]
+        client = turns.client(turns.peers[0], box)
+        client.must("NOOP")
+        if box.messages:  # EXPUNGE of one is everybody's
+            client.must("UID STORE 1:* -FLAGS.SILENT (\\Deleted)")
+        for message in box.messages.values():
+            message.flags.discard("\\deleted")
+    turns.compare(everything=True)
+    at_once = AtOnce(turns, seconds, number)
+    at_once.run()
+    for peer in turns.peers:
+        at_once.compare(peer)
+    turns.adopt(at_once)
+    turns.compare(everything=True)
