@@ -43,23 +43,35 @@ static int create_exclusively(int dir_fd, const char *name, const char *hostname
 	return take_fd(&fd);
 }
 
+static int create_in_place(struct lock *lock, int dir_fd, const char *name, const char *hostname)
+{
+	int r = create_exclusively(dir_fd, name, hostname);
+
+	if (r < 0)
+		return r;
+	lock->fd = r;
+	return 0;
+}
+
 /*
  * The lock file must name its holder from the first moment: one that is empty, because its maker was killed, would
- * stand for two minutes. So it is written under another name, then linked; where links cannot be made, it is not.
+ * stand for two minutes. So it is written in tmp/, then linked; where there is no tmp/ or links cannot be made, it is
+ * not. The name in tmp/ is random: on another host that shares the directory a process may have our number.
  */
 static int create_lock(struct lock *lock, int dir_fd, const char *name, const char *hostname)
 {
 	char temporary[LOCK_NAME_BYTES];
+	uint32_t number = 0;
 
-	snprintf(temporary, sizeof temporary, "%s.tmp-%d", name, (int)getpid());
+	(void)!getrandom(&number, sizeof number, GRND_NONBLOCK);
+	snprintf(temporary, sizeof temporary, "tmp/%s.%d.%08x", name, (int)getpid(), number);
 	if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
-	if (unlinkat(dir_fd, temporary, 0) < 0 &&
-		errno != ENOENT) /* of one killed that had our number */
-		return -errno;
 
 	int r = create_exclusively(dir_fd, temporary, hostname);
 
+	if (r == -ENOENT || r == -ENOTDIR)
+		return create_in_place(lock, dir_fd, name, hostname);
 	if (r < 0)
 		return r;
 
@@ -67,13 +79,8 @@ static int create_lock(struct lock *lock, int dir_fd, const char *name, const ch
 
 	r = linkat(dir_fd, temporary, dir_fd, name, 0) < 0 ? -errno : 0;
 	unlinkat(dir_fd, temporary, 0);
-	if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK) {
-		r = create_exclusively(dir_fd, name, hostname);
-		if (r >= 0) {
-			lock->fd = r;
-			return 0;
-		}
-	}
+	if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK || r == -EXDEV)
+		return create_in_place(lock, dir_fd, name, hostname);
 	if (r == 0)
 		lock->fd = take_fd(&fd);
 	return r;

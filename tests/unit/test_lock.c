@@ -2,6 +2,8 @@
 #include "maildir/uidvalidity.h"
 #include "tests/unit/maildir_fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #define NAME "dovecot-uidlist.lock"
@@ -144,6 +146,74 @@ static void test_taken_from_us(void)
 	fixture_done(&f);
 }
 
+/* Two hosts may share the directory, and a process of each have the same number: here two threads. */
+struct sharing {
+	const struct fixture *fixture;
+	atomic_int inside, taken, faults;
+};
+
+static void take_often(struct sharing *sharing, const char *hostname)
+{
+	int dir_fd = open_dir(sharing->fixture);
+
+	for (int i = 0; i < 2000; i++) {
+		struct lock lock = LOCK_INIT;
+		struct work work = fixture_work(sharing->fixture);
+		int r = lock_take(&lock, dir_fd, NAME, hostname, &work);
+
+		if (r == 0) {
+			sharing->faults += atomic_fetch_add(&sharing->inside, 1) != 0;
+			sharing->taken++;
+			sharing->inside--;
+		} else {
+			sharing->faults += r != -EAGAIN;
+		}
+		lock_release(&lock, dir_fd, NAME);
+	}
+	close(dir_fd);
+}
+
+static void *other_host(void *sharing)
+{
+	take_often(sharing, "other.example.org");
+	return NULL;
+}
+
+static void test_same_number_on_another_host(void)
+{
+	struct fixture f;
+	struct sharing sharing = { .fixture = &f };
+	pthread_t thread;
+
+	fixture_init(&f);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, other_host, &sharing), 0);
+	take_often(&sharing, HOST);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(sharing.faults, 0);
+	CU_ASSERT(sharing.taken > 0);
+	CU_ASSERT_EQUAL(fixture_count(&f, ".", NAME) + fixture_count(&f, "tmp", NAME), 0);
+	fixture_done(&f);
+}
+
+static void test_no_tmp(void)
+{
+	struct fixture f;
+	struct lock lock = LOCK_INIT;
+
+	fixture_init(&f);
+
+	int dir_fd = open_dir(&f);
+	struct work work = fixture_work(&f);
+
+	CU_ASSERT_EQUAL(rmdir(fixture_path(&f, "tmp")), 0);
+	CU_ASSERT_EQUAL(lock_take(&lock, dir_fd, NAME, HOST, &work), 0);
+	CU_ASSERT(lock_is_ours(&lock, dir_fd, NAME));
+	lock_release(&lock, dir_fd, NAME);
+	CU_ASSERT_FALSE(fixture_exists(&f, NAME));
+	close(dir_fd);
+	fixture_done(&f);
+}
+
 static void test_things_in_the_way(void)
 {
 	struct fixture f;
@@ -197,6 +267,8 @@ static const struct unit_test TESTS[] = {
 	{ "stale locks", test_stale },
 	{ "a lock watched", test_stale_by_watching },
 	{ "a lock taken from us", test_taken_from_us },
+	{ "a process of our number on another host", test_same_number_on_another_host },
+	{ "a lock where there is no tmp/", test_no_tmp },
 	{ "things in the way", test_things_in_the_way },
 	{ "UIDVALIDITY", test_uidvalidity },
 };
