@@ -328,6 +328,9 @@ class AtOnce:
         client.close()
 
     def compare_flagged(self, client, mailbox, found):
+        """Dovecot, even alone, now and then undoes what a local reader did while it changed the same message: not with it."""
+        if not all(peer.keeps_all_keywords for peer in self.turns.peers):
+            return
         for uid, base in self.turns.base_names(self.turns.mailboxes[mailbox]).items():
             if uid in found and (mailbox, base) in self.flagged:
                 equal("\\flagged" in found[uid][0], self.flagged[mailbox, base], f"{client.name}: \\Flagged of UID {uid} of {mailbox}")

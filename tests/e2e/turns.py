@@ -445,7 +445,8 @@ class Turns:
                     self.arrive(box, uid, Message(digest(text), len(text)))
                 message = box.messages[uid]
                 message.flags = {word for word in found[uid][0] if word.startswith("\\") or word in letters}
-                message.ours, message.theirs = set(found[uid][0]) - message.flags, set(at_once.keywords)
+                message.ours = set(found[uid][0]) - message.flags
+                message.theirs |= set(at_once.keywords)
             self.touched.add(name)
         reader.close()
 
@@ -568,12 +569,12 @@ class Turns:
     def told(self, error):
         """What a failure says: enough to play it again."""
         last = "\n".join(f"  {number}. {step}" for number, step in list(enumerate(self.steps, 1))[-200:])
-        return Failed(f"RESTANTE_SEED={self.seed}, step {len(self.steps)}: {error}\nthe last steps:\n{last}\n{self.now()}")
+        return Failed(f"RESTANTE_SEED={self.seed}, step {len(self.steps)}: {error}\nthe last steps:\n{last}\n{self.now(str(error))}")
 
-    def now(self):
-        """What new connections and the directories say."""
+    def now(self, error):
+        """What new connections and the directories say of the mailboxes that the error names."""
         said = ""
-        for name in sorted(self.touched & set(self.mailboxes)):
+        for name in sorted(name for name in self.mailboxes if re.search(rf"[ ']{re.escape(name)}([ ,:']|$)", error)):
             for peer in self.peers:
                 try:
                     client = peer.imap()
