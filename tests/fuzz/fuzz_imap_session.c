@@ -6,8 +6,10 @@
  */
 #include "base/limits.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "server/imap/imap.h"
 #include "server/wire/frame_imap.h"
+#include "server/wire/seqset.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -33,6 +35,7 @@ struct connection {
 	struct engine *engine;
 	struct buf in, out;
 	bool closed;
+	bool utf8; /* it enabled something that lets quoted strings hold UTF-8 */
 	uint32_t exists;
 };
 
@@ -142,6 +145,30 @@ static void must_shrink(struct connection *c, uint32_t seqnum)
 	c->exists--;
 }
 
+/* VANISHED, but (EARLIER), takes away each message that it names (RFC 7162 section 3.2.10.2). */
+static void must_vanish(struct connection *c, struct slice set)
+{
+	struct seq_range range;
+	uint64_t count = 0;
+
+	if (slice_starts_with(set, SLICE("(EARLIER) ")))
+		return;
+	while (set.n > 0) {
+		must(seqset_next(&set, 0, &range) == PARSE_OK);
+		count += (uint64_t)range.last - range.first + 1;
+	}
+	must(count > 0 && count <= c->exists);
+	c->exists -= (uint32_t)count;
+}
+
+static void note_enabled(struct connection *c, struct slice line)
+{
+	if (slice_starts_with(line, SLICE("* ENABLED")) &&
+		(slice_find_slice(line, SLICE(" IMAP4rev2")) >= 0 ||
+			slice_find_slice(line, SLICE(" UTF8=ACCEPT")) >= 0))
+		c->utf8 = true;
+}
+
 /* One response line, literals left out: its numbers must be those of messages that exist. */
 static void check_numbers(struct connection *c, struct slice line)
 {
@@ -154,6 +181,10 @@ static void check_numbers(struct connection *c, struct slice line)
 		c->exists = 0;
 	if (!slice_skip_nocase(&line, SLICE("* ")))
 		return;
+	if (slice_skip_nocase(&line, SLICE("VANISHED "))) {
+		must_vanish(c, line);
+		return;
+	}
 	if (!slice_split(&line, ' ', &word) || !slice_number(word, UINT32_MAX, &number))
 		return;
 	if (slice_equal(line, SLICE("EXISTS")))
@@ -162,16 +193,22 @@ static void check_numbers(struct connection *c, struct slice line)
 		must_shrink(c, (uint32_t)number);
 	else if (slice_starts_with(line, SLICE("FETCH")))
 		must(number >= 1 && number <= c->exists);
+	else if (slice_starts_with(line, SLICE("UIDFETCH")))
+		must(number >= 1);
 	else
 		must(slice_equal(line, SLICE("RECENT")) && number <= c->exists);
 }
 
-static void check_line(struct slice line)
+/* Neither NUL nor raw 8-bit, unless it is UTF-8 for one who wants it, nor other control characters. */
+static void check_line(const struct connection *c, struct slice line)
 {
-	for (size_t i = 0; i < line.n; i++)
-		must(line.p[i] >= ' ' ||
-			line.p[i] ==
-				'\t'); /* neither NUL nor raw 8-bit, nor other control characters */
+	bool wide = false;
+
+	for (size_t i = 0; i < line.n; i++) {
+		must(line.p[i] < 0 || line.p[i] >= ' ' || line.p[i] == '\t');
+		wide |= line.p[i] < 0;
+	}
+	must(!wide || (c->utf8 && utf8_is_valid(line)));
 }
 
 /* Read what was put out as responses. A connection that was closed may leave half a one. */
@@ -194,7 +231,8 @@ static void check_output(struct connection *c)
 			struct slice line = slice_take(&rest, (size_t)end);
 
 			rest = slice_tail(rest, 2);
-			check_line(line);
+			note_enabled(c, line);
+			check_line(c, line);
 			more = frame_imap_literal(line, &literal);
 			if (more && literal.octets > rest.n) {
 				must(c->closed);
