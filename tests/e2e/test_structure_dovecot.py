@@ -175,6 +175,8 @@ JIS = "RFC 1468: the bytes between escapes are characters of two bytes, no quote
 BARE_CR = "RFC 5322 2.2: a bare CR has no meaning; ours shows each as one blank"
 
 # What differs on purpose, and why ours is right. Each must differ still.
+NUL_BOUNDARY = "RFC 2046 5.1.1: a delimiter line is the boundary parameter's value behind \"--\", and both are the same bytes here; Dovecot ends the parameter at the NUL"
+NUL_NAME = "RFC 5322 2.2: a field name is composed of printable US-ASCII: one with a NUL in it is no From field"
 EXPECTED = {
     "boundary-long": ({"body", "bodystructure"}, BOUNDARY),
     "cr-only-lines": ({"envelope", "fields"}, BARE_CR + "; " + NO_EMPTY_LINE),
@@ -189,6 +191,9 @@ EXPECTED = {
     "header-raw-iso2022jp": ({"envelope"}, JIS),
     "header-trailing-blanks": ({"envelope"}, CFWS),
     "languages-odd": ({"bodystructure"}, LANGUAGES),
+    "line-ends-crcrlf": ({"fields"}, "RFC 9051 6.4.5.1: a selection holds the fields as they are in the message, bare CR too"),
+    "nul-in-boundary": ({"body", "bodystructure", "[1]", "[1.MIME]"}, NUL_BOUNDARY),
+    "nul-in-names": ({"envelope", "fields", "fields_not"}, NUL_NAME),
     "message-global": ({"body", "bodystructure", "[1.HEADER]", "[1.TEXT]", "[1.1]", "[1.1.MIME]"}, GLOBAL),
     "only-header-no-eol": ({"fields"}, NO_EMPTY_LINE),
     "header-2mb": ({"envelope"}, LIMIT),
