@@ -1,5 +1,6 @@
 #!/bin/sh
 # Long runs, bounded: each fuzz target for SOAK_SECONDS (default 600), then the e2e tests again and again as long.
+# In between, servers beside each other on one Maildir: RESTANTE_STEPS steps (2000) for each of RESTANTE_SEED ("1 2 3").
 # Builds the fuzzers first (`make fuzz`). Last line: "N passed, N failed".
 cd "$(dirname "$0")/.." || exit 2
 seconds=${SOAK_SECONDS:-600}
@@ -17,6 +18,17 @@ for f in build-fuzz/fuzz_*; do
 	[ $status -eq 0 ] || tail -n 30 "$found.log"
 	count $status
 done
+for seed in ${RESTANTE_SEED:-1 2 3}; do
+	for t in turns_dovecot two_instances; do
+		echo "$t: ${RESTANTE_STEPS:-2000} steps of seed $seed"
+		log=build-fuzz/$t-$seed.log
+		B=${B:-build} RESTANTE_STEPS=${RESTANTE_STEPS:-2000} RESTANTE_SEED=$seed timeout 7200 python3 "tests/e2e/test_$t.py" >"$log" 2>&1
+		status=$?
+		[ $status -eq 0 ] || { grep -m 1 FAIL "$log"; echo "all of it: $log"; }
+		count $status
+	done
+done
+unset RESTANTE_STEPS RESTANTE_SEED
 end=$(($(date +%s) + seconds))
 while [ "$(date +%s)" -lt "$end" ]; do
 	for t in tests/e2e/test_*.py; do

@@ -1,4 +1,4 @@
-"""restante and the distribution's Dovecot over one Maildir: in turns, by script and at random, and at the same time.
+"""restante and the distribution's Dovecot over one Maildir: in turns, every kind of change by each and at random, and at the same time.
 
 RESTANTE_STEPS steps (150) for RESTANTE_SEED (1); each is followed by a comparison of both servers with a model of what
 must be there (turns.py). A failure prints the seed and the steps: the same variables play the same steps again.
@@ -7,8 +7,9 @@ import os
 
 import harness
 from at_once import Place, randomly
-from harness import Server
-from peers import Dovecot, Restante, dovecot_is_here
+from harness import Server, check, equal
+from peers import USER, Dovecot, Restante, dovecot_is_here
+from turns import LETTERS
 
 STEPS = int(os.environ.get("RESTANTE_STEPS", "150"))
 SEED = int(os.environ.get("RESTANTE_SEED", "1"))
@@ -30,7 +31,77 @@ def test_random(machine):
     randomly(Both(machine), STEPS, STEPS_AT_ONCE, SECONDS_AT_ONCE)
 
 
-TESTS = [test_random]
+def test_every_change(machine):
+    """Dovecot's index elsewhere."""
+    with Both(machine, f":INDEX={machine.path('home', USER, 'dovecot', 'index')}") as turns:
+        for name in ("a", "a/y", "a/z", "b", "b/x", "b/y", "c", "c/x"):
+            turns.create(turns.peers[0], name)
+            turns.append(turns.peers[1], turns.mailboxes[name], 3)
+        for _ in range(2):
+            turns.every_kind()
+        for name in sorted(turns.mailboxes):
+            turns.append(turns.peers[0], turns.mailboxes[name], 2)
+        turns.compare(everything=True)
+        turns.every_kind()
+
+
+def keywords(first, last):
+    return {f"kw{number}" for number in range(first, last)}
+
+
+def test_keywords_without_letters(machine):
+    """What each can know of them; turns.py says it."""
+    place = Both(machine)
+    with place as turns:
+        ours, theirs = turns.peers
+        box = turns.mailboxes["INBOX"]
+        turns.create(ours, "a")
+        turns.create(theirs, "b")
+        turns.append(ours, box, 2)
+        turns.compare()
+        a, b = sorted(box.messages)
+        with_all, message = box.messages[a], box.messages[b]
+        turns.store(theirs, turns.client(theirs, box), (box, [a, b]), "", set())
+
+        def store(peer, uid, words):
+            client = turns.client(peer, box)
+            client.must("NOOP")
+            turns.store(peer, client, (box, [uid]), "+", words)
+            turns.compare()
+
+        free = LETTERS - len(turns.read_letters(box))
+        store(theirs, a, keywords(100, 100 + free // 2))
+        store(ours, a, keywords(100 + free // 2, 100 + free))
+        check(with_all.flags == keywords(100, 100 + free) and not with_all.ours and not with_all.theirs, "all have letters", with_all.flags)
+        store(ours, b, {"more0", "more1"})
+        store(theirs, b, {"more2"})
+        equal((message.flags, message.ours, message.theirs), (set(), {"more0", "more1"}, {"more2"}), "none has a letter")
+        equal(what_it_says(ours, "INBOX")[b], {"more0", "more1"}, "of ours, restante")
+        equal(what_it_says(theirs, "INBOX")[b], {"more2"}, "of its own, Dovecot")
+        store(theirs, b, {"\\flagged"})
+        turns.copy(ours, "COPY", box, turns.mailboxes["a"], [b])
+        turns.copy(theirs, "COPY", box, turns.mailboxes["b"], [b])
+        turns.compare()
+        for peer in turns.peers:
+            equal(list(what_it_says(peer, "a").values()), [{"more0", "more1", "\\flagged"}], f"a copy of ours, {peer.name}")
+            equal(list(what_it_says(peer, "b").values()), [{"more2", "\\flagged"}], f"a copy of its own, {peer.name}")
+        for peer in turns.peers:
+            peer.close()
+        ours.server.stop()
+        ours.server.start()
+        equal(what_it_says(ours, "INBOX")[b], {"more0", "more1", "\\flagged"}, "after a restart")
+        equal(what_it_says(theirs, "INBOX")[a], keywords(100, 100 + free), "letters")
+
+
+def what_it_says(peer, mailbox):
+    client = peer.imap()
+    client.select(mailbox)
+    found = {uid: set(values[0]) for uid, values in client.messages().items()}
+    client.close()
+    return found
+
+
+TESTS = [test_every_change, test_keywords_without_letters, test_random]
 if __name__ == "__main__":
     if dovecot_is_here():
         harness.main("turns_dovecot", TESTS)

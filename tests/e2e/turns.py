@@ -241,9 +241,9 @@ class Turns:
     def step_multiappend(self, peer):
         self.append(peer, self.pick_box(), 2 + self.rng.randrange(3))
 
-    def copy(self, peer, verb, box, to):
+    def copy(self, peer, verb, box, to, uids=None):
         client = self.client(peer, box)
-        uids = self.pick_uids(self.informed(client, box))
+        uids = uids or self.pick_uids(self.informed(client, box))
         self.did(f"{client.name}: {verb} {uids} from {box.name} to {to.name}")
         if peer.keeps_all_keywords:
             known = {uid: box.messages[uid].flags | box.messages[uid].ours for uid in uids}
@@ -279,7 +279,11 @@ class Turns:
         if not box:
             return
         client = self.client(peer, box)
-        uids, how, words = self.pick_uids(self.informed(client, box), 8), self.rng.choice(["+", "-", ""]), self.pick_words()
+        uids, how = self.pick_uids(self.informed(client, box), 8), self.rng.choice(["+", "-", ""])
+        self.store(peer, client, (box, uids), how, self.pick_words())
+
+    def store(self, peer, client, messages, how, words):
+        box, uids = messages
         self.did(f"{client.name}: store {uids} of {box.name} {how}{sorted(words)}")
         silent = self.rng.choice(["", ".SILENT"])
         client.must(f"UID STORE {','.join(map(str, uids))} {how}FLAGS{silent} ({' '.join(sorted(words))})")
@@ -321,7 +325,9 @@ class Turns:
         return tops if self.rng.randrange(2) else f"{tops}/{self.rng.choice('xyz')}"
 
     def step_create(self, peer):
-        name = self.new_name()
+        self.create(peer, self.new_name())
+
+    def create(self, peer, name):
         self.did(f"{peer.name}: create {name}")
         status = self.client(peer).ask(f'CREATE "{name}"').status
         equal(status, "NO" if name in self.mailboxes else "OK", f"CREATE {name}")
@@ -412,6 +418,17 @@ class Turns:
 
     WEIGHTS = {"append": 8, "multiappend": 3, "copy": 6, "move": 6, "store": 14, "expunge": 3, "uid_expunge": 3, "create": 4, "delete": 2,
                "rename": 2, "subscribe": 2, "unsubscribe": 1, "arrival": 8, "lda": 4, "reader": 5, "pop3": 3}
+
+    def every_kind(self):
+        """Each kind of change by each server."""
+        for kind in self.WEIGHTS:
+            for peer in self.peers:
+                before, tries = len(self.steps), 0
+                while len(self.steps) == before and (kind != "lda" or hasattr(peer, "deliver")):
+                    tries += 1
+                    check(tries < 100, f"{kind} by {peer.name}: nothing to do it with")
+                    getattr(self, "step_" + kind)(peer)
+                self.compare()
 
     def step(self):
         peer = self.rng.choice(self.peers)
@@ -569,7 +586,7 @@ class Turns:
     def told(self, error):
         """What a failure says: enough to play it again."""
         last = "\n".join(f"  {number}. {step}" for number, step in list(enumerate(self.steps, 1))[-200:])
-        return Failed(f"RESTANTE_SEED={self.seed}, step {len(self.steps)}: {error}\nthe last steps:\n{last}\n{self.now(str(error))}")
+        return Failed(f"RESTANTE_SEED={self.seed}, step {len(self.steps)}: {error}\nthe last steps:\n{last}\n{self.now(str(error))}again: {error}")
 
     def now(self, error):
         """What new connections and the directories say of the mailboxes that the error names."""
