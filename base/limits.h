@@ -19,6 +19,10 @@ enum {
 	LIMIT_MAILBOX_LEVELS = 32,
 	LIMIT_MAILBOXES = 10000, /* of one user: none is created beyond */
 	LIMIT_SUBSCRIPTIONS_BYTES = 1024 * 1024, /* of the file */
+	LIMIT_METADATA_ENTRIES = 100, /* annotations of a mailbox, or of the server; RFC 5464 asks for 10 at least */
+	LIMIT_METADATA_NAME_BYTES = 255,
+	LIMIT_METADATA_VALUE_BYTES = 16 * 1024, /* of one; RFC 5464 asks for 1024 at least */
+	LIMIT_METADATA_BYTES = 256 * 1024,      /* of all of a mailbox, as they are stored */
 
 	/* The channel between front and session. */
 	LIMIT_CHANNEL_DATA_BYTES = 65536,   /* payload of one DATA frame */

@@ -49,6 +49,40 @@ const char *special_use_attribute(enum special_use use)
 	return attributes[use];
 }
 
+bool special_use_parse(struct slice text, unsigned *ret_uses)
+{
+	struct slice word;
+	unsigned uses = 0;
+	bool known = true;
+
+	while (slice_split(&text, ' ', &word)) {
+		int use = SPECIAL_USE_NONE + 1;
+
+		while (use < SPECIAL_USE_COUNT &&
+			!slice_equal_nocase(word, slice_str(special_use_attribute(use))))
+			use++;
+		if (use < SPECIAL_USE_COUNT)
+			uses |= special_use_bit(use);
+		else
+			known = false;
+	}
+	*ret_uses = uses;
+	return known;
+}
+
+int special_use_format(unsigned uses, struct buf *out)
+{
+	bool first = true;
+	int r = 0;
+
+	for (int use = SPECIAL_USE_NONE + 1; r == 0 && use < SPECIAL_USE_COUNT; use++)
+		if (uses & special_use_bit(use)) {
+			r = buf_addf(out, "%s%s", first ? "" : " ", special_use_attribute(use));
+			first = false;
+		}
+	return r;
+}
+
 enum special_use special_use_of_name(struct slice name, char separator, unsigned *ret_rank)
 {
 	bool below_inbox = name_is_below(name, SLICE("INBOX"), separator);

@@ -75,8 +75,21 @@ static int make_mark(int fd)
 	return 0;
 }
 
+static int make_file(const struct store *store, int fd, const struct tree_file *file)
+{
+	struct stamp stamp;
+
+	return dirs_replace_file(fd,
+		&(struct replacement){ .name = file->name,
+			.temporary_name = "restante-created.tmp",
+			.text = file->text,
+			.sync = store->settings.fsync != FSYNC_NEVER },
+		&stamp);
+}
+
 /* Make what a mailbox consists of, in a directory that is there. */
-static int fill_directory(const struct store *store, int parent_fd, const char *name)
+static int fill_directory(const struct store *store, int parent_fd, const char *name,
+	const struct tree_file *file)
 {
 	_cleanup_close_ int fd = dirs_open(parent_fd, name, false);
 	int r = fd < 0 ? fd : copy_mode(store, fd);
@@ -88,11 +101,14 @@ static int fill_directory(const struct store *store, int parent_fd, const char *
 	}
 	if (r == 0)
 		r = make_mark(fd);
+	if (r == 0 && file)
+		r = make_file(store, fd, file);
 	return r == 0 ? make_durable(store, fd) : r;
 }
 
 /* A directory without cur/ has the name: what was begun elsewhere is completed. */
-static int complete_directory(const struct store *store, const char *directory)
+static int complete_directory(
+	const struct store *store, const char *directory, const struct tree_file *file)
 {
 	_cleanup_close_ int fd = dirs_open(store->root_fd, directory, false);
 
@@ -100,10 +116,11 @@ static int complete_directory(const struct store *store, const char *directory)
 		return fd;
 	if (faccessat(fd, "cur", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
 		return -EEXIST;
-	return fill_directory(store, store->root_fd, directory);
+	return fill_directory(store, store->root_fd, directory, file);
 }
 
-static int create_directory(struct store *store, const char *directory)
+static int create_directory(
+	struct store *store, const char *directory, const struct tree_file *file)
 {
 	struct work work = { .now_usec = clock_realtime_usec(), .budget = 100 };
 	_cleanup_close_ int tmp_fd = dirs_open(store->root_fd, "tmp", false);
@@ -115,7 +132,7 @@ static int create_directory(struct store *store, const char *directory)
 	if (mkdirat(tmp_fd, temporary, 0700) < 0)
 		return -errno;
 
-	int r = fill_directory(store, tmp_fd, temporary);
+	int r = fill_directory(store, tmp_fd, temporary, file);
 
 	if (r == 0)
 		r = move_directory(tmp_fd, temporary, store->root_fd, directory);
@@ -143,7 +160,7 @@ static int check_count(struct store *store)
 	return r < 0 ? r : mailboxes >= LIMIT_MAILBOXES ? -ENFILE : 0;
 }
 
-int tree_create(struct store *store, struct slice name)
+int tree_create_with(struct store *store, struct slice name, const struct tree_file *file)
 {
 	char separator = store->settings.hierarchy_separator, directory[NAME_DIRECTORY_BYTES];
 	int r = name_to_directory(name, separator, directory);
@@ -159,12 +176,17 @@ int tree_create(struct store *store, struct slice name)
 	if (r < 0)
 		return r;
 	if (fstatat(store->root_fd, directory, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		r = complete_directory(store, directory);
+		r = complete_directory(store, directory, file);
 	else
-		r = errno == ENOENT ? create_directory(store, directory) : -errno;
+		r = errno == ENOENT ? create_directory(store, directory, file) : -errno;
 	if (r == 0)
 		store->changes++;
 	return complain(store, directory, "created", r);
+}
+
+int tree_create(struct store *store, struct slice name)
+{
+	return tree_create_with(store, name, NULL);
 }
 
 /* The name as mailboxes have it: INBOX as first level in capitals. */

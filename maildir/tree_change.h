@@ -10,5 +10,15 @@
 
 enum { TREE_TEMPORARY_BYTES = 80 };
 
+/* A file that a mailbox has from its first moment. */
+struct tree_file {
+	const char *name;
+	struct slice text;
+};
+
+/* As tree_create(); file may be NULL. */
+_must_check_ int tree_create_with(
+	struct store *store, struct slice name, const struct tree_file *file);
+
 /* Remove a directory in tmp/ with all that is in it. Returns as struct work; -errno. */
 _must_check_ int tree_remove_directory(int parent_fd, const char *name, struct work *work);
