@@ -44,6 +44,9 @@ static const struct capability capabilities[] = {
 	{ .name = "QUOTA", .rfc = "9208" },
 	{ .name = "QUOTA=RES-STORAGE", .rfc = "9208" },
 	{ .name = "QUOTA=RES-MESSAGE", .rfc = "9208" },
+	{ .name = "METADATA", .rfc = "5464" },
+	{ .name = "METADATA-SERVER", .rfc = "5464" },
+	{ .name = "CREATE-SPECIAL-USE", .rfc = "6154" },
 	{ .name = "APPENDLIMIT", .rfc = "7889", .value = LIMIT_MESSAGE_BYTES },
 };
 

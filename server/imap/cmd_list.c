@@ -1,7 +1,8 @@
 #include "server/imap/cmd_list.h"
 
+#include "base/must.h"
 #include "base/mutf7.h"
-#include "maildir/special_use.h"
+#include "maildir/special_uses.h"
 #include "maildir/subscriptions.h"
 #include "maildir/tree.h"
 #include "server/imap/connection.h"
@@ -17,7 +18,7 @@ struct list_progress {
 	struct list_pattern pattern;
 	const struct tree_entry *entries;
 	size_t n, next;
-	size_t special[SPECIAL_USE_COUNT]; /* which entry has the use; n: none */
+	const unsigned *uses; /* of each entry: sets of special_use_bit() */
 };
 
 struct lsub_progress {
@@ -63,47 +64,21 @@ static bool matches(const struct imap *imap, const struct list_pattern *pattern,
 	       list_matches(pattern->text, buf_slice(&encoded), delimiter(imap));
 }
 
-/* For each use the one mailbox whose name says it best. */
-static void find_special(const struct imap *imap, struct list_progress *p)
-{
-	unsigned best[SPECIAL_USE_COUNT], rank;
-
-	for (size_t use = 0; use < SPECIAL_USE_COUNT; use++)
-		p->special[use] = p->n;
-	for (size_t i = 0; i < p->n; i++) {
-		enum special_use use =
-			special_use_of_name(p->entries[i].name, delimiter(imap), &rank);
-
-		if (use == SPECIAL_USE_NONE || !p->entries[i].exists ||
-			(p->special[use] < p->n && best[use] <= rank))
-			continue;
-		p->special[use] = i;
-		best[use] = rank;
-	}
-}
-
-static enum special_use use_of_entry(const struct list_progress *p, size_t i)
-{
-	for (int use = SPECIAL_USE_NONE + 1; use < SPECIAL_USE_COUNT; use++)
-		if (p->special[use] == i)
-			return use;
-	return SPECIAL_USE_NONE;
-}
-
 static void tell_entry(struct imap *imap, const struct list_progress *p, size_t i)
 {
 	const struct tree_entry *entry = &p->entries[i];
-	enum special_use use = use_of_entry(p, i);
-	char attributes[100];
+	_cleanup_buf_ struct buf uses = BUF(SPECIAL_USES_TEXT_BYTES);
+	char attributes[2 * SPECIAL_USES_TEXT_BYTES];
 
-	if (imap->command.arguments.list.special_use_only && use == SPECIAL_USE_NONE)
+	if (imap->command.arguments.list.special_use_only && p->uses[i] == 0)
 		return;
 	if (!matches(imap, &p->pattern, entry->name))
 		return;
-	snprintf(attributes, sizeof attributes, "%s%s%s%s",
+	must(special_use_format(p->uses[i], &uses) == 0);
+	snprintf(attributes, sizeof attributes, "%s%s%s%.*s",
 		entry->exists ? "" : "\\Noselect \\NonExistent ",
 		entry->has_children ? "\\HasChildren" : "\\HasNoChildren",
-		use == SPECIAL_USE_NONE ? "" : " ", special_use_attribute(use));
+		uses.n > 0 ? " " : "", SLICE_FMT(buf_slice(&uses)));
 	write_response(imap, "LIST", attributes, entry->name);
 }
 
@@ -115,7 +90,7 @@ static int begin_list(struct imap *imap)
 	if (r < 0)
 		return r;
 	p->pattern = whole_pattern(imap);
-	find_special(imap, p);
+	p->uses = special_uses_find(imap->settings.store, &imap->arena, p->entries, p->n);
 	imap->command.progress = p;
 	return 0;
 }

@@ -2,6 +2,8 @@
 
 #include "maildir/card.h"
 #include "maildir/copy.h"
+#include "maildir/metadata_file.h"
+#include "maildir/special_uses.h"
 #include "maildir/subscriptions.h"
 #include "maildir/tree.h"
 #include "server/imap/connection.h"
@@ -54,9 +56,18 @@ void end_create(struct imap *imap)
 
 static enum run begin_create(struct imap *imap)
 {
-	struct slice name = without_delimiter(imap, imap->command.arguments.mailbox.name);
+	const struct create_arguments *a = &imap->command.arguments.create;
+	struct slice name = without_delimiter(imap, a->name);
 	struct create_progress *p = arena_alloc(&imap->arena, sizeof *p);
-	int r = tree_create(imap->settings.store, name);
+
+	if (a->unknown_use)
+		return imap_no(imap, "USEATTR", "No mailbox can have such a use here");
+
+	int r = a->has_uses ? special_uses_create(imap->settings.store, name, a->uses)
+			    : tree_create(imap->settings.store, name);
+
+	if (r == -EMLINK)
+		return imap_no(imap, "USEATTR", "Another mailbox has that use");
 
 	if (r < 0)
 		return tree_failed(imap, r);
@@ -148,6 +159,25 @@ void end_rename(struct imap *imap)
 		mailbox_close(p->inbox);
 }
 
+/* Annotations are INBOX's and the new mailbox's (RFC 5464 section 4.1); its use is not. */
+static int copy_annotations(struct imap *imap, struct slice to)
+{
+	struct store *store = imap->settings.store;
+	struct metadata metadata;
+	int r = metadata_read(store, SLICE("INBOX"), &imap->arena, &metadata);
+
+	if (r < 0)
+		return r;
+	(void)metadata_set(
+		&metadata, &(struct metadata_entry){ .name = SLICE(SPECIAL_USES_ENTRY) });
+	if (metadata.n == 0)
+		return 0;
+	return metadata_change(store,
+		&(struct metadata_changes){
+			.mailbox_name = to, .entries = metadata.entries, .n = metadata.n },
+		&imap->work);
+}
+
 static int begin_rename_inbox(struct imap *imap, struct slice to)
 {
 	struct store *store = imap->settings.store;
@@ -158,7 +188,9 @@ static int begin_rename_inbox(struct imap *imap, struct slice to)
 		return r;
 	imap->command.progress = p;
 	r = mailbox_open(store, SLICE("INBOX"), &p->inbox);
-	return r < 0 ? r : mailbox_open(store, to, &p->target);
+	if (r == 0)
+		r = mailbox_open(store, to, &p->target);
+	return r < 0 ? r : copy_annotations(imap, to);
 }
 
 static struct copy *move_all(struct imap *imap, const struct rename_progress *p)

@@ -9,6 +9,7 @@
 #include "server/imap/cmd_list.h"
 #include "server/imap/cmd_multisearch.h"
 #include "server/imap/cmd_mailbox.h"
+#include "server/imap/cmd_metadata.h"
 #include "server/imap/cmd_quota.h"
 #include "server/imap/cmd_search.h"
 #include "server/imap/cmd_select.h"
@@ -44,6 +45,9 @@ PARSE_INTO(copy, set)
 PARSE_INTO(append, append)
 PARSE_INTO(getquota, quota)
 PARSE_INTO(setquota, quota)
+PARSE_INTO(getmetadata, metadata)
+PARSE_INTO(setmetadata, metadata)
+PARSE_INTO(create, create)
 
 static enum parse parse_nothing(
 	struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
@@ -88,7 +92,7 @@ static const struct command_type commands[] = {
 		"9051 6.3.2" },
 	{ "EXAMINE", AUTH, NO_SYNC, parse_select_parameters, cmd_examine, end_select,
 		"9051 6.3.3" },
-	{ "CREATE", AUTH, 0, parse_select, cmd_create, end_create, "9051 6.3.4" },
+	{ "CREATE", AUTH, 0, parse_create, cmd_create, end_create, "9051 6.3.4" },
 	{ "DELETE", AUTH, 0, parse_select, cmd_delete, NULL, "9051 6.3.5" },
 	{ "RENAME", AUTH, 0, parse_rename, cmd_rename, end_rename, "9051 6.3.6" },
 	{ "SUBSCRIBE", AUTH, 0, parse_select, cmd_subscribe, NULL, "9051 6.3.7" },
@@ -100,6 +104,9 @@ static const struct command_type commands[] = {
 	{ "APPEND", AUTH, MESSAGE, parse_append, cmd_append, end_append, "9051 6.3.12" },
 	{ "GETQUOTA", AUTH, 0, parse_getquota, cmd_getquota, NULL, "9208 4.1.1" },
 	{ "GETQUOTAROOT", AUTH, 0, parse_select, cmd_getquotaroot, NULL, "9208 4.1.2" },
+	{ "GETMETADATA", AUTH, 0, parse_getmetadata, cmd_getmetadata, NULL, "5464 4.2" },
+	{ "SETMETADATA", AUTH, COMMAND_LITERAL8, parse_setmetadata, cmd_setmetadata, NULL,
+		"5464 4.3" },
 	{ "SETQUOTA", AUTH, 0, parse_setquota, cmd_setquota, NULL, "9208 4.1.3" },
 	{ "IDLE", AUTH, WAITS, parse_nothing, cmd_idle, NULL, "9051 6.3.13" },
 

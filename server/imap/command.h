@@ -4,6 +4,7 @@
 #include "server/imap/grammar_append.h"
 #include "server/imap/grammar_fetch.h"
 #include "server/imap/grammar_mailbox.h"
+#include "server/imap/grammar_metadata.h"
 #include "server/imap/grammar_quota.h"
 #include "server/imap/grammar_search.h"
 #include "server/imap/grammar_select.h"
@@ -38,6 +39,7 @@ enum command_flag {
 	COMMAND_NO_SYNC = 1 << 3,    /* ends without looking for changes of the mailbox */
 	COMMAND_BY_NUMBER = 1 << 5, /* takes sequence numbers, but EXPUNGE may be told */
 	COMMAND_WAITS = 1 << 6,     /* for the client, while it runs: no progress is told */
+	COMMAND_LITERAL8 = 1 << 10, /* takes values with NUL: literal8 */
 	COMMAND_MESSAGE = 1 << 4, /* takes messages: run begins when the literal of the first is announced */
 };
 
@@ -56,6 +58,8 @@ union arguments {
 	struct enable_arguments enable;
 	struct set_arguments set;
 	struct quota_arguments quota;
+	struct metadata_arguments metadata;
+	struct create_arguments create;
 };
 
 struct command_type {

@@ -1,5 +1,6 @@
 #include "server/imap/grammar_mailbox.h"
 
+#include "maildir/special_use.h"
 #include "server/wire/token.h"
 
 static const struct {
@@ -32,6 +33,54 @@ enum parse grammar_select(
 	if (slice_starts_with(s, SLICE(" (")))
 		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown parameter");
 	if (token_end(&s) != PARSE_OK)
+		return PARSE_BAD;
+	*in = s;
+	*ret_arguments = a;
+	return PARSE_OK;
+}
+
+/* "(" [use-attr *(SP use-attr)] ")" */
+static enum parse take_uses(struct slice *in, struct create_arguments *arguments)
+{
+	struct slice attribute;
+	unsigned use;
+
+	if (token_open(in) != PARSE_OK)
+		return PARSE_BAD;
+	arguments->has_uses = true;
+	if (token_close(in) == PARSE_OK)
+		return PARSE_OK;
+	do {
+		if (token_flag(in, &attribute) != PARSE_OK || attribute.p[0] != '\\')
+			return PARSE_BAD;
+		arguments->unknown_use |= !special_use_parse(attribute, &use);
+		arguments->uses |= use;
+	} while (token_space(in) == PARSE_OK);
+	return token_close(in);
+}
+
+static enum parse take_create_parameters(
+	struct slice *in, struct grammar *grammar, struct create_arguments *arguments)
+{
+	if (token_end(in) == PARSE_OK)
+		return PARSE_OK;
+	if (token_space(in) != PARSE_OK || token_open(in) != PARSE_OK)
+		return PARSE_BAD;
+	if (token_word(in, SLICE("USE")) != PARSE_OK)
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown parameter");
+	if (token_space(in) != PARSE_OK || take_uses(in, arguments) != PARSE_OK)
+		return PARSE_BAD;
+	return token_close(in);
+}
+
+enum parse grammar_create(
+	struct slice *in, struct grammar *grammar, struct create_arguments *ret_arguments)
+{
+	struct slice s = *in;
+	struct create_arguments a = { .has_uses = false };
+
+	if (token_space(&s) != PARSE_OK || grammar_mailbox(&s, grammar, &a.name) != PARSE_OK ||
+		take_create_parameters(&s, grammar, &a) != PARSE_OK || token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
 	*in = s;
 	*ret_arguments = a;

@@ -27,6 +27,13 @@ struct status_arguments {
 	unsigned items; /* enum status_item */
 };
 
+struct create_arguments {
+	struct slice name;
+	bool has_uses;     /* USE (...) */
+	bool unknown_use;  /* there is one that no mailbox can have here */
+	unsigned uses;     /* special_use_bit() */
+};
+
 struct rename_arguments {
 	struct slice from, to; /* UTF-8 */
 };
@@ -40,6 +47,10 @@ struct list_arguments {
 /* SP mailbox: of DELETE, SUBSCRIBE and the like. RFC 9051 section 6.3.5. */
 _must_check_ enum parse grammar_select(
 	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
+
+/* SP mailbox [SP "(USE (" *use-attr "))"]. RFC 9051 section 6.3.4, 6154 section 3. */
+_must_check_ enum parse grammar_create(
+	struct slice *in, struct grammar *grammar, struct create_arguments *ret_arguments);
 
 /* SP mailbox SP mailbox. RFC 9051 section 6.3.6. */
 _must_check_ enum parse grammar_rename(

@@ -118,7 +118,7 @@ static void decide_literal(struct imap *imap)
 		(void)imap_bad(imap, !command->type ? "Unknown command" : not_allowed(imap));
 	} else if ((command->type->flags & COMMAND_MESSAGE) && is_message(imap, in)) {
 		return;
-	} else if (frame->literal.literal8) {
+	} else if (frame->literal.literal8 && !(command->type->flags & COMMAND_LITERAL8)) {
 		(void)imap_bad(imap, "This command takes no literal8");
 	} else if (!frame_imap_fits(frame)) {
 		(void)imap_bad(imap, "Literal is too long");

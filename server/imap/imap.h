@@ -11,6 +11,7 @@ struct imap_settings {
 	const char *user;      /* for logs only */
 	const char *version;   /* of the server, for ID */
 	uint32_t message_limit; /* of one command; 0: LIMIT_COMMAND_MESSAGES. RFC 9738 */
+	const char *admin;     /* a URI: METADATA /shared/admin; "" or NULL: none */
 };
 
 /* Append the capability list after login, without "CAPABILITY ": for the answer to the login. RFC 9051 section 7.2.2. */

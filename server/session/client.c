@@ -203,7 +203,8 @@ static void begin_imap(struct client *client)
 	client->engine = imap_new(&(struct imap_settings){ .store = host->store,
 		.log = host->log,
 		.user = client->user,
-		.version = host->version });
+		.version = host->version,
+		.admin = host->admin });
 	decide(client, VERDICT_OK);
 }
 

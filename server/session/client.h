@@ -28,6 +28,7 @@ struct client_host {
 	struct store *store; /* NULL: it could not be opened; every connection is told so */
 	const struct log *log;
 	const char *version;
+	const char *admin; /* a URI, or "" */
 };
 
 /* What the event loop is to do for a connection now. */

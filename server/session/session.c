@@ -319,7 +319,7 @@ int session_run(int line_fd, const struct session_settings *settings)
 		.settings = settings,
 		.line = line_open(line_fd, ROLE_MASTER),
 		.loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL),
-		.host = { .version = RESTANTE_VERSION },
+		.host = { .version = RESTANTE_VERSION, .admin = settings->conf->imap.admin },
 	};
 
 	if (!session.loop) {

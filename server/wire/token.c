@@ -157,7 +157,7 @@ static enum parse take_quoted(struct slice *in, struct arena *arena, struct slic
 }
 
 /* literal = "{" number64 ["+"] "}" CRLF *CHAR8 */
-static enum parse take_literal(struct slice *in, struct slice *ret_string)
+static enum parse take_octets(struct slice *in, struct slice *ret_octets)
 {
 	struct frame_literal literal;
 	ssize_t lf = slice_find(*in, '\n');
@@ -181,12 +181,29 @@ static enum parse take_literal(struct slice *in, struct slice *ret_string)
 	if (literal.octets > rest.n)
 		return PARSE_BAD;
 
-	struct slice octets = slice_from(rest.n > 0 ? rest.p : "", (size_t)literal.octets);
+	*ret_octets = slice_from(rest.n > 0 ? rest.p : "", (size_t)literal.octets);
+	*in = slice_tail(rest, ret_octets->n);
+	return PARSE_OK;
+}
 
-	if (slice_find(octets, '\0') >= 0)
+static enum parse take_literal(struct slice *in, struct slice *ret_string)
+{
+	struct slice s = *in, octets;
+
+	if (take_octets(&s, &octets) != PARSE_OK || slice_find(octets, '\0') >= 0)
 		return PARSE_BAD;
-	*in = slice_tail(rest, octets.n);
+	*in = s;
 	*ret_string = octets;
+	return PARSE_OK;
+}
+
+enum parse token_literal8(struct slice *in, struct slice *ret_string)
+{
+	struct slice s = *in;
+
+	if (!slice_skip(&s, '~') || take_octets(&s, ret_string) != PARSE_OK)
+		return PARSE_BAD;
+	*in = s;
 	return PARSE_OK;
 }
 

@@ -33,6 +33,8 @@ _must_check_ enum parse token_word(struct slice *in, struct slice word);
 /* A quoted string or a literal ({n}, {n+}; its line end and octets follow in *in). */
 _must_check_ enum parse token_string(
 	struct slice *in, struct arena *arena, struct slice *ret_string);
+/* literal8: "~" and a literal, which may hold NUL. RFC 3516 section 4.4. */
+_must_check_ enum parse token_literal8(struct slice *in, struct slice *ret_string);
 _must_check_ enum parse token_astring(
 	struct slice *in, struct arena *arena, struct slice *ret_string);
 /* NIL gives a slice whose p is NULL. */
