@@ -198,6 +198,22 @@ static void dump_search(const struct search_arguments *a, struct buf *out)
 	dump_key(a->key, out);
 }
 
+static void dump_metadata(const struct metadata_arguments *a, struct buf *out)
+{
+	add(out, "%.*s %d ", SLICE_FMT(a->mailbox), a->depth);
+	if (a->has_maxsize)
+		add(out, "%u", a->maxsize_octets);
+	else
+		add(out, "-");
+	for (size_t i = 0; i < a->n; i++) {
+		struct slice value = a->entries[i].value;
+
+		add(out, " %.*s", SLICE_FMT(a->entries[i].name));
+		if (value.p)
+			add(out, "=%.*s", SLICE_FMT(value));
+	}
+}
+
 static void dump(const char *name, const union arguments *a, struct buf *out)
 {
 	if (strstr(name, "FETCH"))
@@ -215,7 +231,12 @@ static void dump(const char *name, const union arguments *a, struct buf *out)
 		add(out, "%.*s %.*s", SLICE_FMT(a->rename.from), SLICE_FMT(a->rename.to));
 	else if (strcmp(name, "SELECT") == 0)
 		dump_select(&a->select, out);
-	else if (strcmp(name, "CREATE") == 0 || strcmp(name, "UNSUBSCRIBE") == 0)
+	else if (strcmp(name, "CREATE") == 0)
+		add(out, a->create.has_uses ? "%.*s use %x %d" : "%.*s",
+			SLICE_FMT(a->create.name), a->create.uses, a->create.unknown_use);
+	else if (strcmp(name, "GETMETADATA") == 0 || strcmp(name, "SETMETADATA") == 0)
+		dump_metadata(&a->metadata, out);
+	else if (strcmp(name, "UNSUBSCRIBE") == 0)
 		add(out, "%.*s", SLICE_FMT(a->mailbox.name));
 	else if (strcmp(name, "APPEND") == 0)
 		add(out, a->append.has_date ? "%.*s %x %zu %lld" : "%.*s %x %zu",
@@ -260,7 +281,30 @@ static const struct {
 	{ S("SELECT INBOX (QRESYNC (1))"), NULL },
 	{ S("SELECT INBOX (QRESYNC (1 2 ))"), NULL },
 	{ S("SELECT INBOX (QRESYNC 1 2)"), NULL },
-	{ S("CREATE a (USE (\\Sent))"), NULL },
+	{ S("CREATE a (USE (\\Sent))"), "a use 10 0" },
+	{ S("CREATE a (use (\\sent \\Drafts))"), "a use 14 0" },
+	{ S("CREATE a (USE ())"), "a use 0 0" },
+	{ S("CREATE a (USE (\\All \\Junk))"), "a use 8 1" },
+	{ S("CREATE a (USE (\\Sent) USE (\\Junk))"), NULL },
+	{ S("CREATE a (USE (\\Sent)"), NULL },
+	{ S("CREATE a (USE (Sent))"), NULL },
+	{ S("GETMETADATA \"\" /shared/comment"), " 0 - /shared/comment" },
+	{ S("GETMETADATA inbox (/shared \"/private/a b\")"), "INBOX 0 - /shared /private/a b" },
+	{ S("GETMETADATA (DEPTH 1 MAXSIZE 5) x (/shared/y)"), "x 1 5 /shared/y" },
+	{ S("GETMETADATA x (maxsize 0) (/shared/y)"), "x 0 0 /shared/y" },
+	{ S("GETMETADATA x (DEPTH infinity) /shared/y /private/z"), "x 2 - /shared/y /private/z" },
+	{ S("GETMETADATA x (DEPTH 3) /shared/y"), NULL },
+	{ S("GETMETADATA x (MAXSIZE -1) /shared/y"), NULL },
+	{ S("GETMETADATA x (/shared/y"), NULL },
+	{ S("GETMETADATA x ()"), NULL },
+	{ S("SETMETADATA x (/shared/y NIL)"), "x 0 - /shared/y" },
+	{ S("SETMETADATA x (/shared/y \"\" /shared/z {2}\r\nab)"), "x 0 - /shared/y= /shared/z=ab" },
+	{ S("SETMETADATA x (/shared/y ~{3}\r\na\0b)"), "x 0 - /shared/y=a" },
+	{ S("SETMETADATA x (/shared/y {3}\r\na\0b)"), NULL },
+	{ S("SETMETADATA x (/shared NIL)"), NULL },
+	{ S("SETMETADATA x (/shared/vendor/a/b NIL)"), "x 0 - /shared/vendor/a/b" },
+	{ S("SETMETADATA x (/shared/vendor/a NIL)"), NULL },
+	{ S("SETMETADATA x (/shared/y)"), NULL },
 	{ S("DELETE a b"), NULL },
 	{ S("RENAME a inbox"), "a INBOX" },
 	{ S("RENAME a"), NULL },
