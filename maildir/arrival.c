@@ -236,7 +236,10 @@ static int note_keywords_beyond(struct committing *c)
 		if (keywords & KEYWORDS_BEYOND)
 			r = keywords_format_message(slice_str(file->base), keywords, &lines);
 	}
-	return r == 0 && lines.n > 0 ? keyword_files_append(c->mailbox, buf_slice(&lines)) : r;
+	if (r == 0 && lines.n > 0)
+		r = keyword_files_append(
+			c->mailbox, buf_slice(&lines), !mailbox_fsync_never(c->mailbox));
+	return r;
 }
 
 static void format_name(const struct committing *c, const struct arriving *file,

@@ -181,7 +181,8 @@ static int store_locked(
 	if (r == 0)
 		r = store_some(storing, uids, n, done, modified);
 	if (storing->lines.n > 0) {
-		int q = keyword_files_append(mailbox, buf_slice(&storing->lines));
+		int q = keyword_files_append(
+			mailbox, buf_slice(&storing->lines), mailbox_fsync_always(mailbox));
 
 		if (q < 0) {
 			mailbox_log(mailbox, LOG_PRIORITY_ERROR,

@@ -220,7 +220,37 @@ static int write_beyond(struct mailbox *mailbox)
 	return r;
 }
 
-int keyword_files_append(struct mailbox *mailbox, struct slice lines)
+/* A line that was half written when the power went: the end given to it makes it one that says nothing. */
+static int end_broken_line(int fd, uint64_t size)
+{
+	char last;
+	ssize_t n = size > 0 ? dirs_read_at(fd, &last, 1, size - 1) : 0;
+
+	if (n < 0)
+		return (int)n;
+	return n == 0 || last == '\n' ? 0 : dirs_write(fd, SLICE(" \n"));
+}
+
+static int append_lines(struct mailbox *mailbox, int fd, struct slice lines, bool sync)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+
+	int r = end_broken_line(fd, (uint64_t)st.st_size);
+
+	if (r == 0)
+		r = dirs_write(fd, lines);
+	if (r == 0 && sync && fdatasync(fd) < 0)
+		r = -errno;
+	if (r < 0 && ftruncate(fd, st.st_size) < 0)
+		mailbox_log(mailbox, LOG_PRIORITY_ERROR,
+			"%s: cannot take back what was written: %m", BEYOND_FILE);
+	return r;
+}
+
+int keyword_files_append(struct mailbox *mailbox, struct slice lines, bool sync)
 {
 	struct keyword_state *keywords = &mailbox->keywords;
 	struct stat st;
@@ -228,23 +258,21 @@ int keyword_files_append(struct mailbox *mailbox, struct slice lines)
 	must(mailbox->lock_count > 0);
 	_cleanup_close_ int fd = dirs_open_append(mailbox->dir_fd, BEYOND_FILE);
 
-	if (fd == -ENOENT)
-		return write_beyond(mailbox);
+	if (fd == -ENOENT) {
+		int r = write_beyond(mailbox);
+
+		if (r < 0)
+			return r;
+		fd = dirs_open_append(mailbox->dir_fd, BEYOND_FILE);
+	}
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
 
-	int r = dirs_write(fd, lines);
+	int r = append_lines(mailbox, fd, lines, sync);
 
-	if (r == 0 && mailbox_fsync_always(mailbox) && fdatasync(fd) < 0)
-		r = -errno;
-	if (r < 0 && ftruncate(fd, st.st_size) < 0)
-		mailbox_log(mailbox, LOG_PRIORITY_ERROR,
-			"%s: cannot take back what was written: %m", BEYOND_FILE);
 	if (r == 0 && fstat(fd, &st) == 0)
 		keywords->beyond_stamp = stamp_from_stat(&st);
-	for (size_t i = 0; i < lines.n; i++)
+	for (size_t i = 0; r == 0 && i < lines.n; i++)
 		keywords->beyond_lines += lines.p[i] == '\n';
 	return r;
 }
@@ -265,7 +293,7 @@ static int append_name(struct mailbox *mailbox, unsigned number, struct slice na
 	_cleanup_buf_ struct buf line = BUF(KEYWORD_MAX_BYTES + 32);
 	int r = keywords_format_name(number, name, &line);
 
-	return r < 0 ? r : keyword_files_append(mailbox, buf_slice(&line));
+	return r < 0 ? r : keyword_files_append(mailbox, buf_slice(&line), !mailbox_fsync_never(mailbox));
 }
 
 static int create_locked(

@@ -22,10 +22,10 @@ _must_check_ int keyword_files_create(
 	struct mailbox *mailbox, struct slice name, unsigned end, struct work *work);
 
 /*
- * Append lines (keywords.h) to restante-keywords, after keyword_files_refresh() under the same lock.
- * Returns 0, or -errno.
+ * Append lines (keywords.h) to restante-keywords, after keyword_files_refresh() under the same lock; with sync, durably.
+ * Returns 0, or -errno: nothing was appended that counts.
  */
-_must_check_ int keyword_files_append(struct mailbox *mailbox, struct slice lines);
+_must_check_ int keyword_files_append(struct mailbox *mailbox, struct slice lines, bool sync);
 
 /*
  * Write restante-keywords anew if most of its lines are out of date. Under the lock, when the list is known to hold
