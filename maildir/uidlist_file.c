@@ -13,7 +13,7 @@
 #define UIDLIST_TEMPORARY_NAME "dovecot-uidlist.tmp"
 #define COURIER_NAME           "courierimapuiddb"
 
-enum { RECORD_BYTES_GUESS = 64, RECORDS_WASTE_MIN = 64 };
+enum { RECORD_BYTES_GUESS = 64, RECORD_BYTES_MIN = 5, RECORDS_WASTE_MIN = 64 };
 
 void uidlist_file_forget(struct mailbox *mailbox)
 {
@@ -32,6 +32,7 @@ struct reading {
 	size_t cursor;     /* the next message of the list that was known before */
 	size_t known;      /* how many were */
 	uint32_t last_uid; /* of the records of this text */
+	size_t lost_records; /* at most so many */
 	unsigned version;
 };
 
@@ -77,7 +78,11 @@ static bool take_record(struct reading *reading, const struct uidlist_record *re
 	return list_add(list, record->msg_uid, record->base, record->fields) != SIZE_MAX;
 }
 
-/* Returns how many bytes of text were whole lines; -1 if a line is bad. */
+/*
+ * Returns how many bytes of text were whole lines; -1 if a line is bad. One with a NUL in it is what is left of lines
+ * that were being appended when the power went, as is all behind it: not synced, so shown to nobody by us. Another
+ * program may have been less careful: no UID that could have been in them is given again.
+ */
 static ssize_t take_records(struct reading *reading, struct slice text)
 {
 	struct slice rest = text;
@@ -88,6 +93,10 @@ static ssize_t take_records(struct reading *reading, struct slice text)
 
 		if (end < 0)
 			return (ssize_t)(text.n - rest.n);
+		if (slice_find(slice_head(rest, (size_t)end), '\0') >= 0) {
+			reading->lost_records = rest.n / RECORD_BYTES_MIN + 1;
+			return (ssize_t)(text.n - rest.n);
+		}
 		if (!uidlist_parse_record(
 			    reading->version, slice_head(rest, (size_t)end), &record) ||
 			!take_record(reading, &record))
@@ -103,6 +112,11 @@ static void finish_reading(struct reading *reading)
 
 	if (reading->last_uid >= header->uidnext)
 		header->uidnext = reading->last_uid + 1;
+
+	uint64_t beyond = (uint64_t)reading->last_uid + 1 + reading->lost_records;
+
+	if (reading->lost_records > 0 && beyond > header->uidnext && beyond < UINT32_MAX / 2)
+		header->uidnext = (uint32_t)beyond;
 	if (mailbox->list.n > reading->known) {
 		list_orphan_duplicates(&mailbox->list, reading->known);
 	}
