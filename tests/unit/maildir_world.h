@@ -36,10 +36,12 @@ static inline void world_log(void *arg, enum log_priority priority, struct slice
 	snprintf(w->last_log, sizeof w->last_log, "%.*s", SLICE_FMT(line));
 }
 
+static uint64_t world_later_usec; /* how far the clock has moved on */
+
 /* Above the age at which a directory's stamp proves something: so that what costs no look is tried as well. */
 static inline uint64_t world_now(void)
 {
-	return clock_realtime_usec() + 10 * USEC_PER_SEC;
+	return clock_realtime_usec() + 10 * USEC_PER_SEC + world_later_usec;
 }
 
 /* Where nothing waits for a disk, if there is such a place. */
@@ -357,23 +359,31 @@ static inline void world_copy(const char *from, const char *to)
 	utimensat(AT_FDCWD, to, (struct timespec[2]){ st.st_atim, st.st_mtim }, 0);
 }
 
-/* As a delivery agent does it. */
+/* As a careful delivery agent does it. */
 static inline void world_deliver(const char *path, const char *name)
 {
 	static unsigned n;
-	char text[400], tmp[300], new[300];
+	char text[400], file[64], dir[300];
 
 	world_message_text(name, text, sizeof text);
-	snprintf(tmp, sizeof tmp, "%s/tmp/1700000%03u.M%uP1.agent", path, n, n);
-	snprintf(new, sizeof new, "%s/new/1700000%03u.M%uP1.agent", path, n, n);
+	snprintf(file, sizeof file, "1700000%03u.M%uP1.agent", n, n);
 	n++;
+	snprintf(dir, sizeof dir, "%s/tmp", path);
 
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	int tmp_fd = open(dir, O_RDONLY | O_DIRECTORY);
+
+	snprintf(dir, sizeof dir, "%s/new", path);
+
+	int new_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	int fd = openat(tmp_fd, file, O_WRONLY | O_CREAT | O_EXCL, 0600);
 
 	CU_ASSERT_FATAL(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 	fsync(fd);
 	close(fd);
-	CU_ASSERT_FATAL(renameat(AT_FDCWD, tmp, AT_FDCWD, new) == 0);
+	CU_ASSERT_FATAL(renameat(tmp_fd, file, new_fd, file) == 0);
+	fsync(new_fd);
+	close(tmp_fd);
+	close(new_fd);
 }
 
 /* "t APPEND mailbox (flags) {n+}" and the message; several names, separated by spaces, in one MULTIAPPEND. */
