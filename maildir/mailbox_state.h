@@ -75,6 +75,8 @@ struct mailbox {
 	struct sync_state sync;
 	struct lock lock;
 	unsigned lock_count;
+	struct courier_adoption *adoption; /* of Courier's keywords, under way (courier_adopt.c); or NULL */
+	bool adoption_looked_for;
 	bool leftovers_removed; /* tmp/ was looked through, since the mailbox was opened */
 	struct size_count counts[SIZE_COUNTS];
 	struct card_cache *card_cache;     /* card_cache.h; NULL: nothing was kept yet */

@@ -1,5 +1,6 @@
 #include "base/must.h"
 #include "maildir/card_cache.h"
+#include "maildir/courier_adopt.h"
 #include "maildir/name.h"
 #include "maildir/pop3_uidl.h"
 #include "maildir/quota_file.h"
@@ -118,6 +119,7 @@ static void free_mailbox(struct mailbox *mailbox)
 	int *fds[] = { &mailbox->dir_fd, &mailbox->cur_fd, &mailbox->new_fd, &mailbox->uidlist.fd };
 
 	mailbox_drop_counts(mailbox);
+	courier_adoption_free(mailbox->adoption);
 	card_makings_free(mailbox->card_makings);
 	card_cache_free(mailbox->card_cache);
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)

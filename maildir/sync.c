@@ -46,6 +46,7 @@
 #include "maildir/sync.h"
 
 #include "base/must.h"
+#include "maildir/courier_adopt.h"
 #include "maildir/keyword_files.h"
 #include "maildir/store_state.h"
 #include "maildir/uidlist_file.h"
@@ -367,7 +368,7 @@ static bool is_deleted(const struct mailbox *mailbox)
 	       dirs_stamp_fd(mailbox->cur_fd, &stamp) == -ENOENT;
 }
 
-int mailbox_sync(struct mailbox *mailbox, struct work *work)
+static int sync_files(struct mailbox *mailbox, struct work *work)
 {
 	int r = mailbox->replaced ? -ESTALE : 1;
 
@@ -383,5 +384,18 @@ int mailbox_sync(struct mailbox *mailbox, struct work *work)
 	if (!mailbox->replaced || mailbox->sync.phase != SYNC_LOOK)
 		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be read: %s", strerror(-r));
 	sync_abort(mailbox);
+	return r;
+}
+
+/* Keywords of a mailbox that was Courier's come before anybody sees it. */
+int mailbox_sync(struct mailbox *mailbox, struct work *work)
+{
+	if (!mailbox->adoption_looked_for)
+		courier_adopt_begin(mailbox);
+
+	int r = courier_adopt_pending(mailbox) ? 0 : sync_files(mailbox, work);
+
+	if (r == 0 && courier_adopt_pending(mailbox))
+		r = courier_adopt_step(mailbox, work);
 	return r;
 }

@@ -1,0 +1,26 @@
+/* courier_adopt.h - keywords of a mailbox that was Courier's: read once, into file names and dovecot-keywords. In steps. */
+#pragma once
+
+#include "maildir/mailbox_state.h"
+
+/*
+ * A mailbox that has Courier's keywords, and no uidlist yet, is being adopted: that is noted first, by an empty file
+ * restante-courier-keywords, which goes when all keywords are in their new places, durably. So a kill at any point
+ * leaves an adoption to go on with, which adds what was added before once more; and no later change is undone by
+ * one that was finished, nor keywords taken that another server adopted. Courier's files stay as they are.
+ */
+struct courier_adoption;
+
+/* Before the first sync: whether there is anything to adopt. */
+void courier_adopt_begin(struct mailbox *mailbox);
+
+/* Whether the messages are not to be shown yet, and courier_adopt_step() is to be called. Behind the first sync. */
+bool courier_adopt_pending(const struct mailbox *mailbox);
+
+/*
+ * Go on. Returns 0: done, or given up until the mailbox is opened the next time (logged); -EINPROGRESS, -EAGAIN as
+ * struct work; -ESTALE as mailbox_sync().
+ */
+_must_check_ int courier_adopt_step(struct mailbox *mailbox, struct work *work);
+
+void courier_adoption_free(struct courier_adoption *adoption);
