@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 /* Of a message whose header is longer the card has no fields: they are not what is usual. */
-enum { CARD_HEADER_BYTES = 64 * 1024, MAKING = 8, ABANDONED_USEC = 10 * 1000 * 1000, CHUNK_BYTES = 16 * 1024 };
+enum { CARD_HEADER_BYTES = 64 * 1024, WHOLE_BYTES = 64 * 1024, MAKING = 8, ABANDONED_USEC = 10 * 1000 * 1000, CHUNK_BYTES = 16 * 1024 };
 
 /*
  * A message under way: several, so that connections do not undo each other's work. One whose connection has gone is
@@ -21,6 +21,7 @@ enum { CARD_HEADER_BYTES = 64 * 1024, MAKING = 8, ABANDONED_USEC = 10 * 1000 * 1
  */
 struct card_making {
 	uint32_t msg_uid; /* 0: unused */
+	bool header_only; /* wanted: does not share a slot with those who want the whole */
 	uint64_t used_usec;
 	struct reader *reader;
 	const struct mime_part *root;
@@ -75,15 +76,15 @@ static uint64_t identity_of(const struct mailbox *mailbox, size_t number)
 }
 
 /* The slot in which a message is under way, or one for it; NULL: all are in use. */
-static struct card_making *find_making(
-	struct card_makings *makings, uint32_t msg_uid, uint64_t now_usec)
+static struct card_making *find_making(struct card_makings *makings, uint32_t msg_uid,
+	bool header_only, uint64_t now_usec)
 {
 	struct card_making *free_one = NULL;
 
 	for (size_t i = 0; i < MAKING; i++) {
 		struct card_making *m = &makings->slots[i];
 
-		if (m->msg_uid == msg_uid)
+		if (m->msg_uid == msg_uid && m->header_only == header_only)
 			return m;
 		if (m->msg_uid > 0 && now_usec - m->used_usec > ABANDONED_USEC)
 			end_making(m);
@@ -93,11 +94,12 @@ static struct card_making *find_making(
 	return free_one;
 }
 
-/* Open the message and find out its structure. Returns 0, -EINPROGRESS (*ret_making may be NULL), or -errno. */
-static int begin_making(struct mailbox *mailbox, uint32_t msg_uid, struct work *work,
-	struct card_making **ret_making)
+/* Open the message. Returns 0, -EINPROGRESS (*ret_making may be NULL), or -errno. */
+static int open_making(struct mailbox *mailbox, uint32_t msg_uid, bool header_only,
+	struct work *work, struct card_making **ret_making)
 {
-	struct card_making *m = find_making(makings_of(mailbox), msg_uid, work->now_usec);
+	struct card_making *m =
+		find_making(makings_of(mailbox), msg_uid, header_only, work->now_usec);
 
 	*ret_making = m;
 	if (!m || work->budget == 0) {
@@ -105,11 +107,14 @@ static int begin_making(struct mailbox *mailbox, uint32_t msg_uid, struct work *
 		return -EINPROGRESS;
 	}
 	m->msg_uid = msg_uid;
+	m->header_only = header_only;
 	m->used_usec = work->now_usec;
+	return m->reader ? 0 : reader_open(mailbox, msg_uid, &m->reader);
+}
 
-	int r = m->reader ? 0 : reader_open(mailbox, msg_uid, &m->reader);
-
-	return r < 0 || m->root ? r : reader_structure(m->reader, work, &m->root);
+static int find_structure(struct card_making *m, struct work *work)
+{
+	return m->root ? 0 : reader_structure(m->reader, work, &m->root);
 }
 
 /* After a step: what did not end stays. */
@@ -120,36 +125,77 @@ static int finish_making(struct card_making *making, int r)
 	return r;
 }
 
-static int make_record(struct card_making *making, uint64_t identity, struct buf *record)
+static void pack(const struct card_source *source, uint64_t identity, struct buf *record)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
+	struct card card;
+
+	card_make(source, &arena, &card);
+	must(card_pack(&card, identity, record) == 0); /* its keys are bounded */
+}
+
+static int make_whole(
+	struct card_making *making, uint64_t identity, struct work *work, struct buf *record)
+{
 	_cleanup_buf_ struct buf header = BUF(CARD_HEADER_BYTES);
+	int r = find_structure(making, work);
+
+	if (r < 0)
+		return r;
+
 	struct card_source source = { .root = making->root,
 		.internaldate = reader_internaldate(making->reader) };
 	uint64_t header_bytes = making->root->body_offset;
-	struct card card;
 
 	if (header_bytes <= CARD_HEADER_BYTES) {
-		int r = reader_read(making->reader, 0, (size_t)header_bytes, &header);
-
+		r = reader_read(making->reader, 0, (size_t)header_bytes, &header);
 		if (r < 0)
 			return r;
 		source.header = header_bytes > 0 ? buf_slice(&header) : SLICE("");
 	}
-	card_make(&source, &arena, &card);
-	must(card_pack(&card, identity, record) == 0); /* its keys are bounded */
+	pack(&source, identity, record);
 	return 0;
 }
 
-static int make_card(struct mailbox *mailbox, size_t number, struct work *work)
+/* Returns -EFBIG: that would not do. */
+static int make_of_header(
+	struct card_making *making, uint64_t identity, struct work *work, struct buf *record)
+{
+	_cleanup_buf_ struct buf header = BUF(CARD_HEADER_BYTES);
+	_cleanup_mime_parser_ struct mime_parser *parser = NULL;
+
+	if (!making->header_only || reader_file_size(making->reader) <= WHOLE_BYTES)
+		return -EFBIG;
+
+	int r = reader_header(making->reader, CARD_HEADER_BYTES, &header);
+
+	work->budget--;
+	if (r < 0)
+		return r;
+
+	const struct card_source source = {
+		.root = mime_parse(buf_slice(&header), &parser),
+		.header = buf_slice(&header),
+		.internaldate = reader_internaldate(making->reader),
+		.header_only = true,
+	};
+
+	pack(&source, identity, record);
+	return 0;
+}
+
+static int make_card(struct mailbox *mailbox, size_t number, bool header_only, struct work *work)
 {
 	_cleanup_buf_ struct buf record = BUF(CARD_MAX_BYTES);
 	uint32_t msg_uid = mailbox->list.messages[number].msg_uid;
+	uint64_t identity = identity_of(mailbox, number);
 	struct card_making *making;
-	int r = begin_making(mailbox, msg_uid, work, &making);
+	int r = open_making(mailbox, msg_uid, header_only, work, &making);
 
 	if (r == 0)
-		r = make_record(making, identity_of(mailbox, number), &record);
+		r = make_of_header(making, identity, work, &record);
+	if (r == -EFBIG)
+		r = make_whole(making, identity, work, &record);
 	if (r == 0)
 		card_cache_put(mailbox, CARD_KIND_CARD, msg_uid, buf_slice(&record));
 	return finish_making(making, r);
@@ -173,7 +219,7 @@ void mailbox_facts_from_card(struct mailbox *mailbox, size_t number)
 
 	if (find_card(mailbox, number, &card) < 0)
 		return;
-	if (entry->rfc822_size == ENTRY_SIZE_UNKNOWN)
+	if (!(card.flags & CARD_HEADER_ONLY) && entry->rfc822_size == ENTRY_SIZE_UNKNOWN)
 		entry->rfc822_size = card.rfc822_size;
 	if (entry->internaldate == ENTRY_DATE_UNKNOWN)
 		entry->internaldate = card.internaldate;
@@ -186,19 +232,32 @@ int mailbox_card_known(struct mailbox *mailbox, uint32_t msg_uid, struct card *r
 	return number < 0 ? -ENOENT : find_card(mailbox, (size_t)number, ret_card);
 }
 
-int mailbox_card(
-	struct mailbox *mailbox, uint32_t msg_uid, struct work *work, struct card *ret_card)
+static int find_or_make(
+	struct mailbox *mailbox, uint32_t msg_uid, bool header_only, struct work *work, struct card *ret_card)
 {
 	ssize_t number = find_shown(mailbox, msg_uid);
 
 	if (number < 0)
 		return -ENOENT;
-	if (find_card(mailbox, (size_t)number, ret_card) == 0)
+	if (find_card(mailbox, (size_t)number, ret_card) == 0 &&
+		(header_only || !(ret_card->flags & CARD_HEADER_ONLY)))
 		return 0;
 
-	int r = make_card(mailbox, (size_t)number, work);
+	int r = make_card(mailbox, (size_t)number, header_only, work);
 
 	return r < 0 ? r : find_card(mailbox, (size_t)number, ret_card);
+}
+
+int mailbox_card(
+	struct mailbox *mailbox, uint32_t msg_uid, struct work *work, struct card *ret_card)
+{
+	return find_or_make(mailbox, msg_uid, false, work, ret_card);
+}
+
+int mailbox_card_of_header(
+	struct mailbox *mailbox, uint32_t msg_uid, struct work *work, struct card *ret_card)
+{
+	return find_or_make(mailbox, msg_uid, true, work, ret_card);
 }
 
 int mailbox_cards_fill(
@@ -302,9 +361,11 @@ static int make_preview(struct mailbox *mailbox, size_t number, struct work *wor
 	uint32_t msg_uid = mailbox->list.messages[number].msg_uid;
 	uint64_t identity = identity_of(mailbox, number);
 	struct card_making *making;
-	int r = begin_making(mailbox, msg_uid, work, &making);
+	int r = open_making(mailbox, msg_uid, false, work, &making);
 
 	must(buf_add(&record, slice_from(&identity, IDENTITY_BYTES)) == 0);
+	if (r == 0)
+		r = find_structure(making, work);
 	if (r == 0)
 		r = read_preview(making, work, &record);
 	if (r == 0)

@@ -20,7 +20,14 @@
 _must_check_ int mailbox_card(
 	struct mailbox *mailbox, uint32_t msg_uid, struct work *work, struct card *ret_card);
 
-/* The same if it is there already: opens no file, costs no budget. Returns 0 or -ENOENT. */
+/*
+ * The same where only what the header says is wanted (all but structure, size and attachments): of a large message
+ * without a card no more than the header is read, and CARD_HEADER_ONLY is set.
+ */
+_must_check_ int mailbox_card_of_header(
+	struct mailbox *mailbox, uint32_t msg_uid, struct work *work, struct card *ret_card);
+
+/* The same if it is there already (perhaps CARD_HEADER_ONLY): opens no file, costs no budget. Returns 0 or -ENOENT. */
 _must_check_ int mailbox_card_known(
 	struct mailbox *mailbox, uint32_t msg_uid, struct card *ret_card);
 

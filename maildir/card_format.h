@@ -8,6 +8,7 @@ enum card_flag {
 	CARD_HAS_SENT_DATE = 1 << 0,  /* a Date field that can be read */
 	CARD_IS_REPLY = 1 << 1,       /* the subject says reply or forward: RFC 5256 section 3, step 6 */
 	CARD_HAS_ATTACHMENT = 1 << 2, /* a part that is one to its reader */
+	CARD_HEADER_ONLY = 1 << 3, /* made without reading the body: no structure, no size, attachments are not known */
 };
 
 /*
@@ -19,7 +20,7 @@ struct card {
 	int32_t sent_zone_minutes; /* of the Date field, east of Greenwich */
 	int64_t sent_date;         /* seconds since 1970 UTC; without CARD_HAS_SENT_DATE internaldate (RFC 5256 section 2.2) */
 	int64_t internaldate;
-	uint64_t rfc822_size;
+	uint64_t rfc822_size; /* 0 with CARD_HEADER_ONLY */
 
 	/* Values of FETCH items, ready to send. */
 	struct slice envelope, bodystructure, body;

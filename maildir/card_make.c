@@ -181,18 +181,26 @@ static bool has_attachment(const struct mime_part *part)
 	return false;
 }
 
-static void make_items(const struct card_source *source, struct arena *arena, struct card *card)
+static void make_structure(const struct card_source *source, struct arena *arena, struct card *card)
 {
 	_cleanup_buf_ struct buf text = BUF(CARD_MAX_BYTES);
 
-	if (source->header.p && envelope_format(source->header, &text) == 0)
-		card->envelope = keep(arena, buf_slice(&text));
-	buf_clear(&text);
+	card->rfc822_size = mime_octets(source->root);
+	if (has_attachment(source->root))
+		card->flags |= CARD_HAS_ATTACHMENT;
 	if (bodystructure_format(source->root, true, &text) == 0)
 		card->bodystructure = keep(arena, buf_slice(&text));
 	buf_clear(&text);
 	if (bodystructure_format(source->root, false, &text) == 0)
 		card->body = keep(arena, buf_slice(&text));
+}
+
+static void make_envelope(struct slice header, struct arena *arena, struct card *card)
+{
+	_cleanup_buf_ struct buf text = BUF(CARD_MAX_BYTES);
+
+	if (envelope_format(header, &text) == 0)
+		card->envelope = keep(arena, buf_slice(&text));
 }
 
 static void make_fields(struct slice header, struct arena *arena, struct card *card)
@@ -211,15 +219,16 @@ static void make_fields(struct slice header, struct arena *arena, struct card *c
 
 void card_make(const struct card_source *source, struct arena *arena, struct card *ret_card)
 {
-	struct card card = { .rfc822_size = mime_octets(source->root) };
+	struct card card = { .flags = source->header_only ? CARD_HEADER_ONLY : 0 };
 
 	make_dates(source, &card);
 	make_sort_keys(source, arena, &card);
 	make_thread_keys(source, arena, &card);
-	make_items(source, arena, &card);
-	if (source->header.p)
+	if (source->header.p) {
+		make_envelope(source->header, arena, &card);
 		make_fields(source->header, arena, &card);
-	if (has_attachment(source->root))
-		card.flags |= CARD_HAS_ATTACHMENT;
+	}
+	if (!source->header_only)
+		make_structure(source, arena, &card);
 	*ret_card = card;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { READER_BYTES = 64 * 1024, READER_UNIT_BYTES = 16 * 1024 };
+enum { READER_BYTES = 64 * 1024, READER_UNIT_BYTES = 16 * 1024, HEADER_CHUNK_BYTES = 8 * 1024 };
 
 struct reader {
 	int fd;
@@ -185,4 +185,41 @@ int reader_read(struct reader *reader, uint64_t offset, size_t bytes, struct buf
 		bytes -= (size_t)n;
 	}
 	return 0;
+}
+
+/* Step over whole lines from *scanned on. Returns whether an empty one was met, which belongs to them. */
+static bool scan_header(struct slice header, size_t *scanned)
+{
+	while (*scanned < header.n) {
+		struct slice line = slice_tail(header, *scanned);
+		ssize_t lf = slice_find(line, '\n');
+
+		if (lf < 0)
+			return false;
+		*scanned += (size_t)lf + 1;
+		if (lf == 0 || (lf == 1 && line.p[0] == '\r'))
+			return true;
+	}
+	return false;
+}
+
+int reader_header(struct reader *reader, size_t max_bytes, struct buf *out)
+{
+	size_t before = out->n, scanned = 0, most = at_most(reader->file_size, max_bytes);
+
+	for (;;) {
+		size_t have = out->n - before;
+
+		if (have == most)
+			return have == reader->file_size ? 0 : -EFBIG;
+
+		int r = reader_read(reader, have, at_most(most - have, HEADER_CHUNK_BYTES), out);
+
+		if (r < 0)
+			return r;
+		if (scan_header(slice_tail(buf_slice(out), before), &scanned)) {
+			buf_truncate(out, before + scanned);
+			return 0;
+		}
+	}
 }

@@ -27,6 +27,12 @@ int64_t reader_internaldate(const struct reader *reader);
  */
 _must_check_ int reader_structure(struct reader *reader, struct work *work, const struct mime_part **ret_root);
 
+/*
+ * Append the raw header, with its empty line, to out; all of the file if it has none.
+ * Returns 0; -EFBIG: it is longer than max_bytes, some of it was appended; -ESTALE, -ENOBUFS, -errno as reader_read().
+ */
+_must_check_ int reader_header(struct reader *reader, size_t max_bytes, struct buf *out);
+
 /* A stretch to send. Set first, last, skip and left; the rest is the reader's. */
 struct reader_range {
 	uint64_t offset;      /* where the stretch begins in the file; moves on */

@@ -203,7 +203,8 @@ static int find_out_card(struct imap *imap, struct fetch_progress *p, unsigned *
 	int r = 0;
 
 	if ((*needs & NEED_CARD) && !card->known)
-		r = fetch_card_take(card, imap->mailbox, msg_uid, &imap->work);
+		r = fetch_card_take(card, imap->mailbox, msg_uid, *needs & NEED_WHOLE_CARD,
+			&imap->work);
 	if (r == 0 && (*needs & (NEED_PREVIEW | NEED_PREVIEW_KNOWN)) && !card->preview.p)
 		r = fetch_card_take_preview(
 			card, imap->mailbox, msg_uid, !(*needs & NEED_PREVIEW), &imap->work);

@@ -123,7 +123,7 @@ static enum run add_messages(struct imap *imap, struct thread_progress *p)
 		if (!imap_spend(imap))
 			return RUN_STEP;
 
-		int r = mailbox_card(imap->mailbox, msg_uid, &imap->work, &card);
+		int r = mailbox_card_of_header(imap->mailbox, msg_uid, &imap->work, &card);
 
 		if (r == -EINPROGRESS)
 			return RUN_STEP;

@@ -25,11 +25,12 @@ static struct slice keep(struct buf *bytes, struct slice s)
 	return slice_from(bytes->p + at, s.n);
 }
 
-int fetch_card_take(
-	struct fetch_card *card, struct mailbox *mailbox, uint32_t msg_uid, struct work *work)
+int fetch_card_take(struct fetch_card *card, struct mailbox *mailbox, uint32_t msg_uid, bool whole,
+	struct work *work)
 {
 	struct card found;
-	int r = mailbox_card(mailbox, msg_uid, work, &found);
+	int r = whole ? mailbox_card(mailbox, msg_uid, work, &found) :
+			mailbox_card_of_header(mailbox, msg_uid, work, &found);
 
 	if (r < 0)
 		return r;

@@ -15,9 +15,9 @@ struct fetch_card {
 /* A buf for the bytes of cards, made once for a command. */
 struct buf fetch_card_buf(void);
 
-/* Take the card of a message. Returns as mailbox_card(). */
+/* Take the card of a message; without whole, perhaps of its header only. Returns as mailbox_card(). */
 _must_check_ int fetch_card_take(struct fetch_card *card, struct mailbox *mailbox,
-	uint32_t msg_uid, struct work *work);
+	uint32_t msg_uid, bool whole, struct work *work);
 
 /*
  * Take the preview, after the card if there is one. only_known: RFC 8970, LAZY.

@@ -46,10 +46,11 @@ static unsigned needs_of_item(const struct fetch_item *item)
 	case FETCH_RFC822_SIZE:
 		return NEED_SIZE;
 	case FETCH_ENVELOPE:
-	case FETCH_BODY:
-	case FETCH_BODYSTRUCTURE:
 	case FETCH_THREADID:
 		return NEED_CARD;
+	case FETCH_BODY:
+	case FETCH_BODYSTRUCTURE:
+		return NEED_CARD | NEED_WHOLE_CARD;
 	case FETCH_PREVIEW:
 		return item->lazy ? NEED_PREVIEW_KNOWN : NEED_PREVIEW;
 	case FETCH_SECTION:

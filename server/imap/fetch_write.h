@@ -32,7 +32,8 @@ enum fetch_need {
 	NEED_DATE = 1 << 5,
 	NEED_SEEN = 1 << 6,   /* \Seen is to be set */
 	NEED_MODSEQ = 1 << 7, /* MODSEQ is told: CONDSTORE is enabled by that */
-	NEED_CARD = 1 << 8,
+	NEED_CARD = 1 << 8, /* what the header says */
+	NEED_WHOLE_CARD = 1 << 12,
 	NEED_PREVIEW = 1 << 9,
 	NEED_PREVIEW_KNOWN = 1 << 10, /* only if it is known */
 	NEED_EMAILID = 1 << 11,

@@ -185,7 +185,8 @@ static int find_card(struct search *search, struct work *work)
 	if (search->has_card)
 		return 0;
 
-	int r = mailbox_card(search->mailbox, uid_of(search), work, &search->card);
+	int r = mailbox_card_of_header(
+		search->mailbox, uid_of(search), work, &search->card);
 
 	search->has_card = r == 0;
 	return r;

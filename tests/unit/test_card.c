@@ -5,6 +5,7 @@
 #include "maildir/message/envelope.h"
 #include "maildir/message/header.h"
 #include "maildir/message/message_id.h"
+#include "maildir/reader.h"
 #include "maildir/tree.h"
 #include "tests/unit/maildir_fixture.h"
 
@@ -177,6 +178,24 @@ static int take_card(struct fixture *f, uint32_t msg_uid, struct card *ret_card)
 	}
 }
 
+/* Where the header ends, found without the structure. */
+static void check_header_end(struct fixture *f, uint32_t msg_uid, struct slice message)
+{
+	_cleanup_mime_parser_ struct mime_parser *parser = NULL;
+	_cleanup_buf_ struct buf header = BUF(1 << 22);
+	const struct mime_part *root = mime_parse(message, &parser);
+	struct reader *reader;
+
+	CU_ASSERT_EQUAL_FATAL(reader_open(f->mailbox, msg_uid, &reader), 0);
+	CU_ASSERT_EQUAL(reader_header(reader, 1 << 22, &header), 0);
+	CHECK(header.n == root->body_offset, "UID %u: %zu, not %zu", msg_uid, header.n,
+		(size_t)root->body_offset);
+	buf_clear(&header);
+	if (root->body_offset > 0)
+		CU_ASSERT_EQUAL(reader_header(reader, (size_t)root->body_offset - 1, &header), -EFBIG);
+	reader_close(reader);
+}
+
 /* Every message of the corpus, from its file and then from the cache. */
 static void test_corpus(void)
 {
@@ -200,6 +219,7 @@ static void test_corpus(void)
 		CU_ASSERT_EQUAL_FATAL(take_card(&f, (uint32_t)i + 1, &made), 0);
 		CU_ASSERT_EQUAL(made.internaldate, 1600000000);
 		check_card(found.gl_pathv[i], buf_slice(&message), &made);
+		check_header_end(&f, (uint32_t)i + 1, buf_slice(&message));
 		CU_ASSERT_EQUAL_FATAL(mailbox_card_known(f.mailbox, (uint32_t)i + 1, &known), 0);
 		CHECK(same_cards(&made, &known), "%s", found.gl_pathv[i]);
 	}
@@ -504,6 +524,41 @@ static void test_large_header(void)
 	fixture_done(&f);
 }
 
+/* Of a large message only the header is read, until its structure is asked for. */
+static void test_header_only(void)
+{
+	_cleanup_buf_ struct buf message = BUF(1 << 21);
+	struct fixture f;
+	struct card card;
+	struct work work;
+	uint64_t octets;
+
+	must(buf_add_str(&message, "Subject: large\nFrom: a@b\n\n") == 0);
+	while (message.n < 1000000)
+		must(buf_add_str(&message, "a line\n") == 0);
+	fixture_init(&f);
+	deliver(&f, "new/1.a", buf_slice(&message));
+	deliver(&f, "new/2.a", slice_str(TEXT));
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	work = (struct work){ .now_usec = 1, .budget = 1 };
+	CU_ASSERT_EQUAL_FATAL(mailbox_card_of_header(f.mailbox, 1, &work, &card), 0);
+	CU_ASSERT(card.flags & CARD_HEADER_ONLY);
+	CU_ASSERT(slice_equal(card.base_subject, SLICE("LARGE")));
+	CU_ASSERT_PTR_NOT_NULL(card.envelope.p);
+	CU_ASSERT(slice_equal(card.fields, SLICE("Subject: large\r\nFrom: a@b\r\n")));
+	CU_ASSERT_PTR_NULL(card.bodystructure.p);
+	work = (struct work){ .now_usec = 1, .budget = 1000 };
+	CU_ASSERT_EQUAL(mailbox_rfc822_size(f.mailbox, 1, &work, &octets), 0);
+	CU_ASSERT_EQUAL(take_card(&f, 1, &card), 0);
+	CU_ASSERT_EQUAL(card.rfc822_size, octets);
+	check_card("whole", buf_slice(&message), &card);
+	CU_ASSERT_EQUAL(mailbox_card_of_header(f.mailbox, 1, &work, &card), 0);
+	CU_ASSERT_FALSE(card.flags & CARD_HEADER_ONLY);
+	CU_ASSERT_EQUAL(mailbox_card_of_header(f.mailbox, 2, &work, &card), 0);
+	CU_ASSERT_FALSE(card.flags & CARD_HEADER_ONLY);
+	fixture_done(&f);
+}
+
 static void test_object_ids(void)
 {
 	struct fixture f;
@@ -564,6 +619,7 @@ static const struct unit_test tests[] = {
 	{ "abandoned", test_abandoned },
 	{ "filling", test_fill },
 	{ "a header of 1 MB", test_large_header },
+	{ "a large message's header only", test_header_only },
 	{ "object ids", test_object_ids },
 };
 
