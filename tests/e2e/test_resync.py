@@ -72,7 +72,7 @@ class Client(Connection):
         self.copy = copy
         self.seen_modseq = 0
         self.told_modseq = None
-        self.numbers = None  # UIDs by sequence number, once they are known
+        self.fetches_new = False
         super().__init__(server)
         check(self.command("ENABLE QRESYNC").startswith("OK"), "ENABLE QRESYNC")
 
@@ -98,9 +98,9 @@ class Client(Connection):
         uid = int(re.search(r"UID (\d+)", items)[1])
         if m := re.search(r"MODSEQ \((\d+)\)", items):
             self.seen_modseq = max(self.seen_modseq, int(m[1]))
-        if m := re.search(r"FLAGS \(([^)]*)\)", items):
+        m = re.search(r"FLAGS \(([^)]*)\)", items)
+        if m and (uid < self.copy.uidnext or self.fetches_new):  # others come with the next visit
             self.copy.messages[uid] = frozenset(m[1].split()) - {"\\Recent"}
-            self.copy.uidnext = max(self.copy.uidnext, uid + 1)
 
     def on_tagged(self, line):
         """RFC 7162 section 6: what HIGHESTMODSEQ says is taken; else the highest that was seen."""
@@ -126,7 +126,9 @@ class Client(Connection):
         answer = self.command("SELECT INBOX" + parameter)
         check(answer.startswith("OK"), "SELECT INBOX" + parameter, answer)
         if self.server_uidnext > copy.uidnext:
+            self.fetches_new = True
             check(self.command(f"UID FETCH {copy.uidnext}:* (FLAGS)").startswith("OK"), "UID FETCH")
+            self.fetches_new = False
         copy.uidnext = self.server_uidnext
 
 
