@@ -70,9 +70,35 @@ static char *put_character(char *out, const char *p, int n)
 	return (char *)memcpy(out, p, (size_t)n) + n;
 }
 
-static size_t put_ascii(char *out, struct slice s)
+enum { WORD_BYTES = sizeof(uint64_t) };
+
+static uint64_t in_each_byte(unsigned value)
+{
+	return UINT64_C(0x0101010101010101) * value;
+}
+
+/* Eight at once: adding 0x80 - c sets the high bit of what is at least c, and carries nothing. */
+static size_t put_ascii_words(char *out, struct slice s)
 {
 	size_t i = 0;
+
+	for (; i + WORD_BYTES <= s.n; i += WORD_BYTES) {
+		uint64_t word, from_a, from_z;
+
+		memcpy(&word, s.p + i, sizeof word);
+		if (word & in_each_byte(0x80))
+			break;
+		from_a = word + in_each_byte(0x80 - 'a');
+		from_z = word + in_each_byte(0x80 - 'z' - 1);
+		word ^= ((from_a ^ from_z) & in_each_byte(0x80)) >> 2;
+		memcpy(out + i, &word, sizeof word);
+	}
+	return i;
+}
+
+static size_t put_ascii(char *out, struct slice s)
+{
+	size_t i = put_ascii_words(out, s);
 
 	for (; i < s.n && (uint8_t)s.p[i] < 0x80; i++)
 		out[i] = ascii_upper(s.p[i]);

@@ -3,6 +3,7 @@
 #include "base/must.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
+#include "maildir/message/html_text.h"
 #include "maildir/message/rfc2047.h"
 #include "maildir/message/transfer.h"
 
@@ -103,6 +104,9 @@ struct text_search {
 	struct text_decoder *decoder; /* borrowed, as is the needle */
 	const struct text_needle *needle;
 	struct buf text;   /* decoded */
+	bool is_html;
+	struct html_text html;
+	struct buf plain; /* of HTML, its text */
 	struct buf folded; /* the end of what was looked through, shorter than the needle, and what follows */
 	bool found;
 };
@@ -116,7 +120,8 @@ struct text_search *text_search_new(struct text_decoder *decoder, const struct t
 	s->decoder = decoder;
 	s->needle = needle;
 	s->text = BUF(most);
-	s->folded = BUF(needle->folded.n + most * CASEMAP_GROWTH);
+	s->plain = BUF(most + 2 * HTML_TEXT_HELD_BYTES);
+	s->folded = BUF(needle->folded.n + (most + 2 * HTML_TEXT_HELD_BYTES) * CASEMAP_GROWTH);
 	s->found = needle->folded.n == 0;
 	return s;
 }
@@ -126,18 +131,38 @@ void text_search_free(struct text_search *search)
 	if (!search)
 		return;
 	buf_done(&search->text);
+	buf_done(&search->plain);
 	buf_done(&search->folded);
 	free(search);
 }
 
-/* Look through s->text, which is whole characters. */
-static void look(struct text_search *s)
+void text_search_html(struct text_search *search)
 {
-	must(casemap_append(buf_slice(&s->text), &s->folded) == 0);
-	buf_clear(&s->text);
+	search->is_html = true;
+}
+
+/* Look through text, which is whole characters. */
+static void look_at(struct text_search *s, struct slice text)
+{
+	must(casemap_append(text, &s->folded) == 0);
 	s->found = slice_find_slice(buf_slice(&s->folded), buf_slice(&s->needle->folded)) >= 0;
 	if (s->folded.n >= s->needle->folded.n)
 		buf_consume(&s->folded, s->folded.n - (s->needle->folded.n - 1));
+}
+
+/* Look through s->text. */
+static void look(struct text_search *s, bool ends)
+{
+	if (s->is_html) {
+		must(html_text_feed(&s->html, buf_slice(&s->text), &s->plain) == 0);
+		if (ends)
+			must(html_text_finish(&s->html, &s->plain) == 0);
+		look_at(s, buf_slice(&s->plain));
+		buf_clear(&s->plain);
+	} else {
+		look_at(s, buf_slice(&s->text));
+	}
+	buf_clear(&s->text);
 }
 
 bool text_search_feed(struct text_search *search, struct slice in)
@@ -146,7 +171,7 @@ bool text_search_feed(struct text_search *search, struct slice in)
 		struct slice piece = slice_take(&in, in.n < CHUNK_BYTES ? in.n : CHUNK_BYTES);
 
 		must(text_decoder_feed(search->decoder, piece, &search->text) == 0);
-		look(search);
+		look(search, false);
 	}
 	return search->found;
 }
@@ -156,6 +181,6 @@ bool text_search_finish(struct text_search *search)
 	if (search->found)
 		return true;
 	must(text_decoder_finish(search->decoder, &search->text) == 0);
-	look(search);
+	look(search, true);
 	return search->found;
 }

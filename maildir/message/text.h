@@ -43,6 +43,9 @@ struct text_search;
 struct text_search *text_search_new(struct text_decoder *decoder, const struct text_needle *needle);
 void text_search_free(struct text_search *search);
 
+/* Say, before the first bytes, that they are HTML: what its reader does not see is not looked at (html_text.h). */
+void text_search_html(struct text_search *search);
+
 /* Look through the next bytes. Returns whether the needle was found, now or before. */
 bool text_search_feed(struct text_search *search, struct slice in);
 /* Say that the part has ended. Returns whether the needle was found. */

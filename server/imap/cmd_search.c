@@ -20,6 +20,7 @@ struct search_progress {
 	size_t n;
 	struct search_sort *sort; /* of SORT */
 	size_t next;              /* of seqnums: whose key comes next */
+	bool spent;               /* the unit for it */
 	const uint32_t *order;    /* of sort */
 	struct search_answer answer;
 };
@@ -117,12 +118,13 @@ static enum run find_keys(struct imap *imap, struct search_progress *p)
 		uint32_t msg_uid = view_uid(imap->view, seqnum);
 		struct card card;
 
-		if (!imap_spend(imap))
+		if (!p->spent && !imap_spend(imap))
 			return RUN_STEP;
 
 		int r = mailbox_card(imap->mailbox, msg_uid, &imap->work, &card);
 
-		if (r == -EINPROGRESS)
+		p->spent = r == -EINPROGRESS;
+		if (p->spent)
 			return RUN_STEP;
 		if (r == 0)
 			r = search_sort_add(p->sort, &card);

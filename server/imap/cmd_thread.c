@@ -21,6 +21,7 @@ struct thread_progress {
 	struct thread *thread;
 	size_t range;    /* of look.found */
 	uint32_t seqnum; /* of it, the next to add; 0: its first */
+	bool spent;      /* the unit for it */
 	bool begun;      /* the response */
 	uint8_t hash_key[HASH_KEY_BYTES];
 	uint64_t *references; /* scratch */
@@ -120,12 +121,13 @@ static enum run add_messages(struct imap *imap, struct thread_progress *p)
 		uint32_t msg_uid = view_uid(imap->view, seqnum);
 		struct card card;
 
-		if (!imap_spend(imap))
+		if (!p->spent && !imap_spend(imap))
 			return RUN_STEP;
 
 		int r = mailbox_card_of_header(imap->mailbox, msg_uid, &imap->work, &card);
 
-		if (r == -EINPROGRESS)
+		p->spent = r == -EINPROGRESS;
+		if (p->spent)
 			return RUN_STEP;
 		if (r < 0)
 			passed_over_add(&p->look.over, imap, imap->mailbox, msg_uid, r,

@@ -93,6 +93,8 @@ static int look_at_body(struct search_body *body, struct message_file *file,
 	if (!body->search) {
 		body->decoder = text_decoder_new(body->part);
 		body->search = text_search_new(body->decoder, wants->needle);
+		if (slice_equal_nocase(mime_subtype(body->part), SLICE("html")))
+			text_search_html(body->search);
 	}
 	while (!found && body->offset < bytes) {
 		int r = feed_chunk(body, file, work, &found);

@@ -5,7 +5,7 @@
 #include "server/imap/message_file.h"
 
 /*
- * Text parts are looked at as their reader sees them: transfer encoding and charset undone. Embedded messages belong
+ * Text parts are looked at as their reader sees them: transfer encoding and charset undone, HTML without its tags. Embedded messages belong
  * to the body with their headers. What is neither text nor message is left out.
  */
 struct search_body {

@@ -41,6 +41,7 @@ struct context {
 	bool looking;
 	uint64_t target_modseq;
 	uint32_t cursor_uid; /* done up to here */
+	uint32_t spent_uid;  /* the message that the unit was taken for */
 	size_t expunged;     /* how many of the changes */
 	enum change change;  /* that is gathered */
 	struct seq_range run;
@@ -409,8 +410,9 @@ static const struct message *next_changed(const struct imap *imap, const struct 
 
 static void begin_look(struct imap *imap, struct context *c)
 {
+	search_renew(&c->search);
 	c->looking = true;
-	c->cursor_uid = 0;
+	c->cursor_uid = c->spent_uid = 0;
 	c->target_modseq = mailbox_highestmodseq(imap->mailbox);
 }
 
@@ -428,7 +430,10 @@ static enum run tell_changed_of(struct imap *imap, struct context *c)
 
 		if (imap_output_full(imap))
 			return RUN_OUTPUT;
-		if (!imap_spend(imap) || look_at(imap, c, msg_uid) < 0)
+		if (c->spent_uid != msg_uid && !imap_spend(imap))
+			return RUN_STEP;
+		c->spent_uid = msg_uid;
+		if (look_at(imap, c, msg_uid) < 0)
 			return RUN_STEP;
 		c->cursor_uid = msg_uid;
 		if (c->told.n >= TOLD_BYTES)

@@ -175,6 +175,24 @@ void search_freeze(struct search *search)
 	freeze(search, search->key);
 }
 
+static void renew(struct search *search, struct search_key *key)
+{
+	struct key_match *match = key->match;
+	struct work none = { .budget = 0 };
+
+	match->known_seqnum = 0;
+	if (key->kind == SEARCH_KEYWORD)
+		match->keyword = mailbox_find_keyword(search->mailbox, key->text, false, &none);
+	for (struct search_key *child = key->children; child; child = child->next)
+		renew(search, child);
+}
+
+void search_renew(struct search *search)
+{
+	search->seqnum = 0;
+	renew(search, search->key);
+}
+
 static uint32_t uid_of(const struct search *search)
 {
 	return view_uid(search->view, search->seqnum);

@@ -41,6 +41,9 @@ struct seq_ranges search_candidates(struct search *search);
  */
 void search_freeze(struct search *search);
 
+/* Forget what was found out about messages, to look at them once more: they changed, or got other numbers. */
+void search_renew(struct search *search);
+
 /*
  * Match the message of a sequence number.
  * Returns 0: *ret_matches is set; -EINPROGRESS: call again, with the same number and a fresh budget;
