@@ -1,7 +1,10 @@
 /*
  *   LINK ──all linked into the target's tmp/──▶ SHOW ──durable──▶ DONE                  (copy)
  *                                                └──▶ REMOVE ──all unlinked──▶ DONE     (move)
- *                                                       └─fault─▶ TAKE_BACK             copies of what was not removed
+ *                                                       │                       ▲
+ *                                                       └─▶ TAKE_BACK ──────────┘       copies of what we did not remove
+ *
+ * Of several that move one message at the same time, only one can unlink its file: the copies of the others go.
  */
 #include "maildir/copy.h"
 
@@ -25,13 +28,12 @@ struct copy {
 	size_t next;    /* of order.uids */
 	uint32_t *uids; /* what was linked */
 	size_t n;
-	uint32_t first_uid;
+	uint32_t *copies; /* UIDs in the target */
 	int from_fd, to_fd; /* a content that is being copied; -1: none */
 	uint64_t offset;
-	size_t removed;      /* cursor of COPY_REMOVE */
-	uint32_t *back_uids; /* of COPY_TAKE_BACK */
-	size_t back_n, back_done;
-	int error; /* why it is taken back */
+	struct expunging removing, back; /* of COPY_REMOVE and COPY_TAKE_BACK */
+	uint32_t *back_uids;
+	int error; /* why it is taken back; 0: others were faster */
 };
 
 struct copy *copy_new(const struct copy_order *order)
@@ -41,7 +43,8 @@ struct copy *copy_new(const struct copy_order *order)
 	must(copy != NULL);
 	*copy = (struct copy){ .order = *order, .from_fd = -1, .to_fd = -1 };
 	copy->uids = calloc(order->n + 1, sizeof *copy->uids);
-	must(copy->uids != NULL);
+	copy->copies = calloc(order->n + 1, sizeof *copy->copies);
+	must(copy->uids != NULL && copy->copies != NULL);
 	return copy;
 }
 
@@ -59,6 +62,8 @@ void copy_free(struct copy *copy)
 	if (copy->begun)
 		arrival_done(&copy->arrival);
 	free(copy->uids);
+	free(copy->copies);
+	free(copy->removing.removed);
 	free(copy->back_uids);
 	free(copy);
 }
@@ -270,49 +275,62 @@ static int link_some(struct copy *copy, struct work *work)
 
 static int show_all(struct copy *copy, struct work *work)
 {
-	int r = arrival_commit(&copy->arrival, work, &copy->first_uid);
+	uint32_t first_uid;
+	int r = arrival_commit(&copy->arrival, work, &first_uid);
 
-	if (r == 0)
-		copy->stage = copy->order.move ? COPY_REMOVE : COPY_DONE;
-	return r;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < copy->n; i++)
+		copy->copies[i] = first_uid + (uint32_t)i;
+	copy->stage = copy->order.move ? COPY_REMOVE : COPY_DONE;
+	copy->removing = (struct expunging){ .uids = copy->uids, .n = copy->n };
+	copy->removing.removed = calloc(copy->n, sizeof *copy->removing.removed);
+	must(copy->removing.removed != NULL);
+	return 0;
 }
 
-/* Messages that could not be removed must not be in two mailboxes: their copies go. */
+/* Messages that we did not remove must not be in two mailboxes: their copies go. What was moved stays in the result. */
 static void begin_take_back(struct copy *copy, int error)
 {
+	size_t moved = 0;
+
 	copy->error = error;
-	copy->back_n = copy->n - copy->removed;
-	copy->back_uids = calloc(copy->back_n + 1, sizeof *copy->back_uids);
+	copy->back_uids = calloc(copy->n + 1, sizeof *copy->back_uids);
 	must(copy->back_uids != NULL);
-	for (size_t i = 0; i < copy->back_n; i++)
-		copy->back_uids[i] = copy->first_uid + (uint32_t)(copy->removed + i);
-	copy->stage = COPY_TAKE_BACK;
+	copy->back = (struct expunging){ .uids = copy->back_uids };
+	for (size_t i = 0; i < copy->n; i++) {
+		if (!copy->removing.removed[i]) {
+			copy->back_uids[copy->back.n++] = copy->copies[i];
+			continue;
+		}
+		copy->uids[moved] = copy->uids[i];
+		copy->copies[moved++] = copy->copies[i];
+	}
+	copy->n = moved;
+	copy->stage = copy->back.n > 0 ? COPY_TAKE_BACK : COPY_DONE;
 }
 
 static int remove_some(struct copy *copy, struct work *work)
 {
-	int r = mailbox_expunge(copy->order.source, copy->uids, copy->n, &copy->removed, work);
+	int r = mailbox_expunge_step(copy->order.source, &copy->removing, work);
 
 	if (r == -EINPROGRESS || r == -EAGAIN)
 		return r;
-	if (r == 0)
-		copy->stage = COPY_DONE;
-	else
-		begin_take_back(copy, r);
+	begin_take_back(copy, r);
 	return 0;
 }
 
 static int take_back_some(struct copy *copy, struct work *work)
 {
-	int r = mailbox_expunge(
-		copy->order.target, copy->back_uids, copy->back_n, &copy->back_done, work);
+	int r = mailbox_expunge_step(copy->order.target, &copy->back, work);
 
 	if (r == -EINPROGRESS || r == -EAGAIN)
 		return r;
 	if (r < 0)
 		mailbox_log(copy->order.target, LOG_PRIORITY_WARNING,
 			"copies of messages that could not be moved stay: %s", strerror(-r));
-	return copy->error;
+	copy->stage = COPY_DONE;
+	return copy->error == 0 && copy->n == 0 && copy->order.need_all ? -ENOENT : copy->error;
 }
 
 /* Keywords that cannot be read now must not be lost by a move: so they are read, or nothing is done. */
@@ -349,15 +367,16 @@ int copy_step(struct copy *copy, struct work *work)
 	return r;
 }
 
-size_t copy_result(const struct copy *copy, const uint32_t **ret_uids, uint32_t *ret_first_uid)
+size_t copy_result(
+	const struct copy *copy, const uint32_t **ret_uids, const uint32_t **ret_copies)
 {
 	must(copy->stage == COPY_DONE);
 	*ret_uids = copy->uids;
-	*ret_first_uid = copy->first_uid;
+	*ret_copies = copy->copies;
 	return copy->n;
 }
 
 size_t copy_done(const struct copy *copy)
 {
-	return copy->order.move ? (copy->next + copy->removed) / 2 : copy->next;
+	return copy->order.move ? (copy->next + copy->removing.done) / 2 : copy->next;
 }

@@ -7,7 +7,8 @@
  * A copy has flags, keywords, INTERNALDATE and GUID of the message, but a new base name. Where no hard link can be made
  * (another file system, one that has none, too many of them, a file of another owner) the content is copied.
  *
- * A move removes the message after its copy is durable. At any instant each message is in one mailbox at least.
+ * A move removes the message after its copy is durable. At any instant each message is in one mailbox at least; and if
+ * several move it at the same time, it is in one mailbox afterwards.
  */
 struct copy;
 
@@ -37,7 +38,8 @@ _must_check_ int copy_step(struct copy *copy, struct work *work);
 size_t copy_done(const struct copy *copy);
 
 /*
- * What was copied, after copy_step() returned 0: *ret_uids in the source, ascending; they have UIDs that follow one
- * another from *ret_first_uid on in the target. Returns how many. Valid as long as the copy.
+ * What was copied, after copy_step() returned 0: *ret_uids in the source and *ret_copies in the target, both ascending.
+ * What another program removed, or moved, before us is not in it. Returns how many. Valid as long as the copy.
  */
-size_t copy_result(const struct copy *copy, const uint32_t **ret_uids, uint32_t *ret_first_uid);
+size_t copy_result(
+	const struct copy *copy, const uint32_t **ret_uids, const uint32_t **ret_copies);

@@ -84,23 +84,26 @@ static void rewrite_uidlist(struct mailbox *mailbox, struct work *work)
 	mailbox_unlock(mailbox);
 }
 
-static int unlink_some(struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done,
-	struct unlinked *unlinked, struct work *work)
+static int unlink_some(struct expunging *expunging, struct unlinked *unlinked, struct work *work)
 {
-	while (*done < n) {
+	while (expunging->done < expunging->n) {
+		uint32_t msg_uid = expunging->uids[expunging->done];
+
 		if (work->budget == 0)
 			return -EINPROGRESS;
 
-		int r = unlink_message(mailbox, uids[*done], unlinked, work);
+		int r = unlink_message(unlinked->mailbox, msg_uid, unlinked, work);
 
 		if (r == -ERESTART)
 			continue;
 		if (r < 0)
 			return r;
 		if (r == UNLINKED)
-			unlinked->uids[unlinked->n++] = uids[*done];
+			unlinked->uids[unlinked->n++] = msg_uid;
+		if (expunging->removed)
+			expunging->removed[expunging->done] = r == UNLINKED;
 		work->budget--;
-		++*done;
+		expunging->done++;
 	}
 	return 0;
 }
@@ -108,12 +111,22 @@ static int unlink_some(struct mailbox *mailbox, const uint32_t *uids, size_t n, 
 int mailbox_expunge(
 	struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work)
 {
+	struct expunging expunging = { .uids = uids, .n = n, .done = *done };
+	int r = mailbox_expunge_step(mailbox, &expunging, work);
+
+	*done = expunging.done;
+	return r;
+}
+
+int mailbox_expunge_step(struct mailbox *mailbox, struct expunging *expunging, struct work *work)
+{
 	if (mailbox->replaced)
 		return -ESTALE;
-	if (*done >= n)
+	if (expunging->done >= expunging->n)
 		return 0;
 
-	size_t most = n - *done < work->budget ? n - *done : work->budget;
+	size_t left = expunging->n - expunging->done;
+	size_t most = left < work->budget ? left : work->budget;
 	_cleanup_free_ uint32_t *memory = calloc(most + 1, sizeof *memory);
 	struct unlinked unlinked = { .mailbox = mailbox,
 		.uids = memory,
@@ -124,7 +137,7 @@ int mailbox_expunge(
 		return -ENOMEM;
 
 	bool known = mailbox_cur_begin(mailbox);
-	int r = unlink_some(mailbox, uids, n, done, &unlinked, work);
+	int r = unlink_some(expunging, &unlinked, work);
 
 	if (unlinked.n > 0) {
 		list_remove_if(&mailbox->list, is_unlinked, &unlinked);

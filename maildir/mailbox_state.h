@@ -140,6 +140,16 @@ static inline int mailbox_entry_dir(const struct mailbox *mailbox, size_t number
  */
 _must_check_ int mailbox_look_for(struct mailbox *mailbox, size_t number);
 
+struct expunging {
+	const uint32_t *uids; /* n of them, ascending */
+	size_t n, done;
+	bool *removed; /* n, or NULL; said of each that is done: whether it was there for us to remove */
+};
+
+/* mailbox_expunge() that tells what another program removed before. expunge.c. */
+_must_check_ int mailbox_expunge_step(
+	struct mailbox *mailbox, struct expunging *expunging, struct work *work);
+
 /*
  * A message's file is not where it was: sync, so that it is found or taken off the list. Call again after 0.
  * Returns 0: try the message again; -EAGAIN, -EINPROGRESS as struct work; -ENOENT: looked for often enough; -errno.

@@ -81,20 +81,20 @@ static struct slice copyuid(struct imap *imap, const struct copy_progress *p)
 {
 	_cleanup_buf_ struct buf text = BUF(LIMIT_OUTPUT_BYTES / 2);
 	struct writer w = { .out = &text };
-	struct seq_ranges from = { 0 };
-	const uint32_t *uids;
-	uint32_t first;
-	size_t n = copy_result(p->copy, &uids, &first);
+	struct seq_ranges from = { 0 }, to = { 0 };
+	const uint32_t *uids, *copies;
+	size_t n = copy_result(p->copy, &uids, &copies);
 
 	if (n == 0)
 		return SLICE("");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		seq_ranges_add(&from, &imap->arena, uids[i]);
+		seq_ranges_add(&to, &imap->arena, copies[i]);
+	}
 	write_format(&w, "COPYUID %u ", mailbox_uidvalidity(p->target));
 	write_ranges(&w, &from);
-	write_format(&w, " %u", first);
-	if (n > 1)
-		write_format(&w, ":%u", first + (uint32_t)n - 1);
+	write_raw(&w, SLICE(" "));
+	write_ranges(&w, &to);
 	return w.failed ? SLICE("") : arena_copy(&imap->arena, buf_slice(&text));
 }
 

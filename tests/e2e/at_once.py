@@ -161,6 +161,29 @@ class ImapWorker(Worker):
             self.at_once.tree |= self.names
 
 
+class Rival(Worker):
+    """Moves messages that all rivals move, from wherever they are."""
+
+    def __init__(self, at_once, peer, name, seed):
+        super().__init__(at_once, name, seed)
+        self.client = peer.imap()
+
+    def step(self):
+        mailbox, to = self.rng.sample(MAILBOXES, 2)
+        self.client.select(mailbox)
+        found = [uid for uid, line in self.client.fetch("1:*", "BODY.PEEK[HEADER.FIELDS (X-Id)]").items()
+                 if line.literals and line.literals[0].strip() and int(line.literals[0].split()[1]) in self.at_once.contested]
+        if not found:
+            return
+        uids = sorted(self.rng.sample(found, min(len(found), 3)))
+        self.steps.append(f"MOVE {uids} from {mailbox} to {to}")
+        answer = self.client.ask(f'UID MOVE {",".join(map(str, uids))} "{to}"')
+        check(answer.status == "OK" or "EXPUNGEISSUED" in answer.text, "MOVE", answer)
+
+    def end(self):
+        self.client.close()
+
+
 class Deliverer(Worker):
     def step(self):
         mailbox, number = self.rng.choice(MAILBOXES), self.number()
@@ -263,6 +286,8 @@ class AtOnce:
                         for n, peer in enumerate(turns.peers) for which in "xy"]
         self.keywords = {worker.keyword: worker.peer.keeps_all_keywords for worker in self.workers}
         self.workers.append(Deliverer(self, "MTA", seed))
+        self.workers += [Rival(self, peer, f"rival of {peer.name}", f"{seed} {peer.name}") for peer in turns.peers]
+        self.contested = {}  # number -> how often it is seen
         self.workers.append(Reader(self, "local reader", seed))
         self.workers.append(Pop3Worker(self, turns.peers, "POP3", seed))
         self.workers += [Lda(self, peer, "LDA", seed) for peer in turns.peers if hasattr(peer, "deliver")]
@@ -295,6 +320,12 @@ class AtOnce:
         os.rename(tmp, os.path.join(directory, "new", base))
 
     def run(self):
+        for _ in range(12):
+            number = self.number()
+            text = self.workers[0].text(number)
+            self.digests[number] = digest(text)
+            self.contested[number] = 0
+            self.put_in_new("INBOX", number, text)
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in self.workers]
         for thread in threads:
             thread.start()
@@ -310,6 +341,7 @@ class AtOnce:
     def compare(self, peer):
         """Every message once, where it must be, with the keywords it must have."""
         client = peer.imap()
+        self.contested = dict.fromkeys(self.contested, 0)
         for mailbox in MAILBOXES:
             client.select(mailbox)
             found, numbers = client.messages(), []
@@ -318,7 +350,10 @@ class AtOnce:
                 if number in self.digests:
                     self.means(mailbox, uid, number)
                     equal(digest(text), self.digests[number], f"{client.name}: message {number}")
-                    numbers.append(number)
+                    if number in self.contested:
+                        self.contested[number] += 1
+                    else:
+                        numbers.append(number)
             equal(sorted(numbers), sorted(self.wanted.get(mailbox, [])), f"{client.name}: messages of {mailbox}")
             letters = self.turns.read_letters(self.turns.mailboxes[mailbox])
             for (name, uid, keyword), wanted in self.stored.items():
@@ -326,6 +361,13 @@ class AtOnce:
                     equal(keyword in found[uid][0], wanted, f"{client.name}: {keyword} of UID {uid} of {mailbox}")
             self.compare_flagged(client, mailbox, found)
         client.close()
+        self.check_contested(peer)
+
+    def check_contested(self, peer):
+        """Dovecot moves by a link and an expunge: what another moves meanwhile is in both places then. It is never lost."""
+        exact = all(other.keeps_all_keywords for other in self.turns.peers)
+        wrong = {number: seen for number, seen in self.contested.items() if seen < 1 or exact and seen > 1}
+        equal(wrong, {}, f"{peer.name}: messages that several moved, and how often they are there")
 
     def compare_flagged(self, client, mailbox, found):
         """Dovecot, even alone, now and then undoes what a local reader did while it changed the same message: not with it."""

@@ -230,11 +230,13 @@ static int copy_all(
 		.n = 4,
 		.need_all = need_all,
 		.move = move });
-	const uint32_t *uids;
+	const uint32_t *uids, *copies;
 	int r = run_copy(f, copy);
 
-	if (r == 0)
-		r = (int)copy_result(copy, &uids, ret_first);
+	if (r == 0) {
+		r = (int)copy_result(copy, &uids, &copies);
+		*ret_first = copies[0];
+	}
 	copy_free(copy);
 	return r;
 }
@@ -308,6 +310,54 @@ static void test_copy(void)
 	CU_ASSERT_EQUAL(mailbox_messages(sub, &messages), 7);
 	mailbox_close(sub);
 	fixture_done(&f);
+}
+
+/* Another moves, or removes, the messages whose copies we have shown already: ours go then. */
+static void test_move_by_several(void)
+{
+	for (unsigned lost = 1; lost <= 3; lost++) { /* bits: which of two the other has */
+		static const uint32_t UIDS[] = { 1, 2 };
+		struct fixture f;
+		const uint32_t *uids, *copies;
+
+		fixture_init(&f);
+		fixture_write(&f, "cur/1700000001.x.host:2,", "one");
+		fixture_write(&f, "cur/1700000002.x.host:2,", "two");
+		CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+
+		struct mailbox *sub = open_sub(&f);
+		struct copy *copy = copy_new(&(struct copy_order){ .source = f.mailbox,
+			.target = sub,
+			.uids = UIDS,
+			.n = 2,
+			.need_all = true,
+			.move = true });
+		int r = -EINPROGRESS;
+
+		f.budget = 1;
+		while (r == -EINPROGRESS && fixture_count(&f, ".Sub/cur", "") == 0) {
+			struct work work = fixture_work(&f);
+
+			r = copy_step(copy, &work);
+		}
+		CU_ASSERT_EQUAL(r, -EINPROGRESS);
+		CU_ASSERT_EQUAL(fixture_count(&f, "cur", ""), 2);
+		if (lost & 1)
+			unlink(fixture_path(&f, "cur/1700000001.x.host:2,"));
+		if (lost & 2)
+			unlink(fixture_path(&f, "cur/1700000002.x.host:2,"));
+		r = run_copy(&f, copy);
+		CU_ASSERT_EQUAL(r, lost == 3 ? -ENOENT : 0);
+		if (r == 0) {
+			CU_ASSERT_EQUAL(copy_result(copy, &uids, &copies), 1);
+			CU_ASSERT(uids[0] == 3 - lost && copies[0] == 3 - lost);
+		}
+		copy_free(copy);
+		CU_ASSERT_EQUAL(fixture_count(&f, "cur", ""), 0);
+		CU_ASSERT_EQUAL(fixture_count(&f, ".Sub/cur", ""), lost == 3 ? 0 : 1);
+		mailbox_close(sub);
+		fixture_done(&f);
+	}
 }
 
 static void test_move(void)
@@ -672,12 +722,13 @@ static int work_until_killed(struct fixture *f, int fd, uint32_t number)
 			.n = 1,
 			.need_all = true,
 			.move = move });
-		const uint32_t *uids;
+		const uint32_t *uids, *copies;
 
 		if (move)
 			tell(fd, 'm', msg_uid, number);
-		if (run_copy(f, copy) != 0 || copy_result(copy, &uids, &first) != 1)
+		if (run_copy(f, copy) != 0 || copy_result(copy, &uids, &copies) != 1)
 			_exit(1);
+		first = copies[0];
 		copy_free(copy);
 		tell(fd, 's', first, number);
 	}
@@ -806,6 +857,7 @@ static const struct unit_test TESTS[] = {
 	{ "keywords", test_keywords },
 	{ "copy", test_copy },
 	{ "move", test_move },
+	{ "move by several", test_move_by_several },
 	{ "a lock held elsewhere", test_locked },
 	{ "what nobody finished", test_leftovers },
 	{ "a full disk", test_full_disk },
