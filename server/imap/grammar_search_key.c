@@ -22,6 +22,8 @@ enum argument {
 	ARGUMENT_SMALLER,
 	ARGUMENT_KEYWORD,
 	ARGUMENT_SET,
+	ARGUMENT_UIDS_TO,   /* a UID: the set of those up to it */
+	ARGUMENT_UIDS_FROM, /* of those from it on */
 	ARGUMENT_SECONDS,
 	ARGUMENT_KEY,
 	ARGUMENT_TWO_KEYS,
@@ -81,6 +83,8 @@ static const struct key_type {
 	{ WORD("BODY"), ARGUMENT_TEXT, false, { .kind = SEARCH_BODY } },
 	{ WORD("TEXT"), ARGUMENT_TEXT, false, { .kind = SEARCH_TEXT } },
 	{ WORD("UID"), ARGUMENT_SET, false, { .kind = SEARCH_UIDS } },
+	{ WORD("UIDAFTER"), ARGUMENT_UIDS_TO, true, { .kind = SEARCH_UIDS } },
+	{ WORD("UIDBEFORE"), ARGUMENT_UIDS_FROM, true, { .kind = SEARCH_UIDS } },
 	{ WORD("NOT"), ARGUMENT_KEY, false, { .kind = SEARCH_NOT } },
 	{ WORD("OR"), ARGUMENT_TWO_KEYS, false, { .kind = SEARCH_OR } },
 #undef WORD
@@ -256,6 +260,20 @@ static enum parse take_objectid(struct slice *in, struct search_key *key)
 	return PARSE_OK;
 }
 
+/* What UIDAFTER and UIDBEFORE do not name. RFC 9738 section 3.2. */
+static enum parse take_uid(struct slice *in, struct search_grammar *g, enum argument argument,
+	struct search_key *key)
+{
+	uint32_t msg_uid;
+
+	if (token_space(in) != PARSE_OK || token_nz_number(in, &msg_uid) != PARSE_OK)
+		return PARSE_BAD;
+	key->set = argument == ARGUMENT_UIDS_TO
+			   ? arena_format(g->grammar->arena, "1:%u", msg_uid)
+			   : arena_format(g->grammar->arena, "%u:%u", msg_uid, UINT32_MAX);
+	return PARSE_OK;
+}
+
 static enum parse take_argument(
 	struct slice *in, struct search_grammar *g, enum argument argument, struct search_key *key)
 {
@@ -277,6 +295,9 @@ static enum parse take_argument(
 		return token_space(in) == PARSE_OK ? token_atom(in, &key->text) : PARSE_BAD;
 	case ARGUMENT_SET:
 		return token_space(in) == PARSE_OK ? token_sequence_set(in, &key->set) : PARSE_BAD;
+	case ARGUMENT_UIDS_TO:
+	case ARGUMENT_UIDS_FROM:
+		return take_uid(in, g, argument, key);
 	case ARGUMENT_SECONDS:
 		return token_space(in) == PARSE_OK ? token_nz_number(in, &key->seconds) : PARSE_BAD;
 	case ARGUMENT_KEY:

@@ -25,9 +25,13 @@ int search_look_begin(
 
 	int r = search_init(&look->search);
 
-	if (r == 0)
-		look->candidates = search_candidates(&look->search);
-	return r;
+	if (r < 0)
+		return r;
+	look->candidates = search_candidates(&look->search);
+	if (view == imap->view)
+		(void)connection_limit(imap, &look->candidates);
+	look->goal = seq_ranges_count(&look->candidates);
+	return 0;
 }
 
 void search_look_done(struct search_look *look)
@@ -65,8 +69,11 @@ enum run search_look_run(struct search_look *look, struct imap *imap)
 	for (uint32_t seqnum; (seqnum = next_seqnum(look)) > 0; look->seqnum++) {
 		bool matches = false;
 
-		if (look->search.seqnum != seqnum && !imap_spend(imap))
-			return RUN_STEP;
+		if (look->search.seqnum != seqnum) {
+			if (!imap_spend(imap))
+				return RUN_STEP;
+			connection_progress(imap, look->done++, look->goal);
+		}
 
 		int r = search_match(&look->search, seqnum, &imap->work, &matches);
 

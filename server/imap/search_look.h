@@ -10,6 +10,7 @@ struct search_look {
 	struct search search;
 	bool begun;
 	struct seq_ranges candidates;
+	uint64_t done, goal; /* of them, for telling progress */
 	size_t range;
 	uint32_t seqnum;         /* the next one; 0: the first of the range */
 	struct seq_ranges found; /* sequence numbers */
