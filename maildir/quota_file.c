@@ -2,7 +2,8 @@
  * A count looks through all mailboxes, and at last whether they changed since they were looked through:
  *
  *   READ ──all mailboxes──▶ VERIFY ──all as they were──▶ written
- *                             └── one changed ──▶ not written: what was counted decides this once
+ *                             └── one changed ──▶ once more from the beginning; the second time it is not
+ *                                                written: what was counted decides this once
  *
  * A file that comes or goes and the line that says so are no one thing: a count that sees the one before it reads the
  * other's line would have it twice, or not at all. Hence VERIFY; in this process both happen in one call.
@@ -45,6 +46,7 @@ struct quota_count {
 	size_t part;
 	DIR *dir;
 	bool verifying, changed;
+	bool repeated; /* one before it found a change: also one that nobody went on with for long */
 	struct quota_limits limits; /* to be written */
 	struct quota_sum sum;
 };
@@ -331,6 +333,18 @@ static int write_count(struct store *store, const struct quota_count *count, str
 	return r;
 }
 
+static int begin_again(struct store *store)
+{
+	struct quota_limits limits = store->quota_count->limits;
+
+	quota_done(store);
+
+	int r = begin_count(store, &limits);
+
+	store->quota_count->repeated = true;
+	return r < 0 ? r : -EINPROGRESS;
+}
+
 static int step_count(struct store *store, struct work *work, struct quota_usage *ret_usage)
 {
 	struct quota_count *count = store->quota_count;
@@ -340,6 +354,10 @@ static int step_count(struct store *store, struct work *work, struct quota_usage
 		count->verifying = true;
 		count->at = 0;
 		r = count_some(store, count, work);
+	}
+	if (r == 0 && count->changed && !count->repeated) {
+		r = begin_again(store);
+		count = store->quota_count;
 	}
 	if (r == -EINPROGRESS)
 		return r;

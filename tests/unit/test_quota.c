@@ -337,8 +337,21 @@ static void test_steps(void)
 	}
 	fixture_write(&f, "new/late", "abc");
 	CU_ASSERT_EQUAL(usage(&f, &used), 0);
-	CU_ASSERT_EQUAL(used.used.messages, 50);
+	CU_ASSERT_EQUAL(used.used.messages, 51);
+	CU_ASSERT_STRING_EQUAL(fixture_read(&f, "maildirsize"), "1000C\n153 51\n");
+
+	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "maildirsize")), 0);
+	for (int i = 0, r = -EINPROGRESS; r == -EINPROGRESS; i++) {
+		snprintf(name, sizeof name, "tmp/%d", i);
+		fixture_write(&f, name, "abc");
+		CU_ASSERT_EQUAL(rename(fixture_path(&f, name), fixture_path(&f, "new/always")), 0);
+		work = fixture_work(&f);
+		r = quota_usage(f.store, &work, &used);
+		CU_ASSERT(r == 0 || (r == -EINPROGRESS && i < 1000));
+	}
+	CU_ASSERT_EQUAL(used.used.messages, 52);
 	CU_ASSERT_FALSE(fixture_exists(&f, "maildirsize"));
+	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "new/always")), 0);
 	check_used(&f, 153, 51);
 	CU_ASSERT_STRING_EQUAL(fixture_read(&f, "maildirsize"), "1000C\n153 51\n");
 
