@@ -24,7 +24,7 @@ ROOMS_worker  := base conf server/ipc server/pool auth server/worker
 ROOMS_session := base conf server/ipc server/pool server/wire server/imap server/pop3 maildir maildir/message server/session
 ROOMS_ctl     := base conf server/ipc maildir maildir/message server/ctl
 LIBS_master   := -lev -lsystemd
-LIBS_front    := -lssl -lcrypto -lev -lseccomp
+LIBS_front    := -lssl -lcrypto -lev -lseccomp -lz
 LIBS_worker   := -lpam -lcrypt -lseccomp
 LIBS_session  := -lev -lseccomp -llmdb
 LIBS_ctl      := -llmdb
@@ -39,7 +39,7 @@ FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(B)-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS      := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
-PKGS_BUILD := gcc libc6-dev pkg-config libssl-dev libpam0g-dev libcrypt-dev libsystemd-dev libev-dev libseccomp-dev linux-libc-dev uthash-dev liblmdb-dev
+PKGS_BUILD := gcc libc6-dev pkg-config libssl-dev zlib1g-dev libpam0g-dev libcrypt-dev libsystemd-dev libev-dev libseccomp-dev linux-libc-dev uthash-dev liblmdb-dev
 PKGS_RUN   := libpam-pwdfile curl
 PKGS_TEST  := dovecot-imapd dovecot-pop3d libcunit1-dev libpam-modules libpam-runtime python3 openssl fetchmail getmail6 mpop isync systemd util-linux procps binutils mandoc gdb-minimal=gdb
 

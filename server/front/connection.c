@@ -329,6 +329,7 @@ void connection_free(struct connection *c)
 
 	login_cancel(c);
 	connection_close_channel(c);
+	relay_done(c);
 	ev_io_stop(front->loop, &c->client_watch);
 	ev_timer_stop(front->loop, &c->timer);
 	stream_close(&c->stream);

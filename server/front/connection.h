@@ -63,6 +63,9 @@ struct relay {
 	bool line_start;        /* the client is at the beginning of a line */
 	bool keepalive;         /* the client is in IDLE */
 	bool finished;          /* the session was told that no more will come */
+	struct compress *compress; /* NULL: not compressed */
+	struct buf inflated;    /* with compression: from the client, not relayed yet; then in is as it came */
+	bool inflates_more;     /* there is more than inflated has room for */
 };
 
 /* All times are of the monotonic clock. */

@@ -41,6 +41,16 @@ enum run cmd_id(struct imap *imap)
 	return imap_ok(imap, NULL, NULL);
 }
 
+/* Who carries the bytes compresses them, from the CRLF of the answer on. RFC 4978 section 3. */
+enum run cmd_compress(struct imap *imap)
+{
+	if (imap->compressed)
+		return imap_no(imap, "COMPRESSIONACTIVE", "DEFLATE is active already");
+	imap->compressed = true;
+	imap->command.switches = true;
+	return imap_ok(imap, NULL, "DEFLATE active");
+}
+
 enum run cmd_enable(struct imap *imap)
 {
 	const struct enable_arguments *a = &imap->command.arguments.enable;

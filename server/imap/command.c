@@ -63,6 +63,13 @@ static enum parse parse_id(
 	return grammar_id(in, grammar);
 }
 
+static enum parse parse_compress(
+	struct slice *in, struct grammar *grammar, union arguments *ret_arguments)
+{
+	(void)ret_arguments;
+	return grammar_compress(in, grammar);
+}
+
 enum {
 	NOT_AUTH = 1 << IMAP_NOT_AUTHENTICATED,
 	AUTH = 1 << IMAP_AUTHENTICATED | 1 << IMAP_SELECTED,
@@ -87,6 +94,7 @@ static const struct command_type commands[] = {
 	{ "AUTHENTICATE", NOT_AUTH, 0, NULL, NULL, NULL, "9051 6.2.2" },
 	{ "LOGIN", NOT_AUTH, 0, NULL, NULL, NULL, "9051 6.2.3" },
 
+	{ "COMPRESS", AUTH, 0, parse_compress, cmd_compress, NULL, "4978 3" },
 	{ "ENABLE", AUTH, 0, parse_enable, cmd_enable, NULL, "9051 6.3.1" },
 	{ "SELECT", AUTH, NO_SYNC, parse_select_parameters, cmd_select, end_select,
 		"9051 6.3.2" },

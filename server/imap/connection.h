@@ -29,6 +29,7 @@ struct command {
 	uint64_t progress_usec;          /* when it was told last, or the command began */
 	uint32_t limited_uid; /* not all was worked on: this UID was the lowest that was; 0: all was */
 
+	bool switches; /* compression begins behind its tagged response */
 	enum completion completion;
 	const char *code; /* response code without its brackets; NULL: none */
 	const char *text; /* NULL: "NAME completed" */
@@ -55,6 +56,7 @@ struct imap {
 	unsigned enabled;      /* enum imap_enabled: for good, once set */
 	uint64_t modseq_told;  /* the highest MODSEQ since the last tagged response */
 	bool expunge_told;     /* since then */
+	bool compressed;       /* or will be, when the answer to COMPRESS has gone out */
 	bool mid_response;     /* half a response is in the output: nothing may come between */
 
 	/* IMAP_SELECTED: all are set; else none. */

@@ -36,6 +36,18 @@ enum parse grammar_id(struct slice *in, struct grammar *grammar)
 	return PARSE_OK;
 }
 
+enum parse grammar_compress(struct slice *in, struct grammar *grammar)
+{
+	struct slice s = *in;
+
+	(void)grammar;
+	if (token_space(&s) != PARSE_OK || token_word(&s, SLICE("DEFLATE")) != PARSE_OK ||
+		token_end(&s) != PARSE_OK)
+		return PARSE_BAD;
+	*in = s;
+	return PARSE_OK;
+}
+
 enum parse grammar_enable(
 	struct slice *in, struct grammar *grammar, struct enable_arguments *ret_arguments)
 {

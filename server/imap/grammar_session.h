@@ -1,4 +1,4 @@
-/* grammar_session.h - the arguments of ID, ENABLE and UID EXPUNGE. Pure. */
+/* grammar_session.h - the arguments of ID, COMPRESS, ENABLE and UID EXPUNGE. Pure. */
 #pragma once
 
 #include "server/imap/grammar.h"
@@ -17,6 +17,9 @@ enum { ID_MAX_PAIRS = 30, ID_MAX_FIELD_BYTES = 30, ID_MAX_VALUE_BYTES = 1024, EN
 
 /* SP ("NIL" / "(" string SP nstring ... ")"), within the limits of RFC 2971 section 3.3. What it says is not kept. */
 _must_check_ enum parse grammar_id(struct slice *in, struct grammar *grammar);
+
+/* SP "DEFLATE". RFC 4978 section 5. */
+_must_check_ enum parse grammar_compress(struct slice *in, struct grammar *grammar);
 
 /* 1*(SP capability). RFC 5161 section 3.1. */
 _must_check_ enum parse grammar_enable(

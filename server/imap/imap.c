@@ -250,11 +250,15 @@ static void write_answer(struct imap *imap)
 /* The tagged response, and what follows from it. */
 static enum run answer(struct imap *imap)
 {
-	bool bad = imap->command.completion == COMPLETION_BAD;
+	bool bad = imap->command.completion == COMPLETION_BAD, switches = imap->command.switches;
+	size_t before;
 
 	connection_complete_limit(imap);
 	connection_complete_modseq(imap);
+	before = imap->io->out->n;
 	write_answer(imap);
+	if (switches)
+		imap->engine.compress_bytes = imap->io->out->n - before;
 	end_command(imap);
 	frame_imap_shrink(&imap->frame);
 	imap->phase = PHASE_READ;
@@ -262,7 +266,7 @@ static enum run answer(struct imap *imap)
 	if (imap->state == IMAP_LOGOUT)
 		return imap_close(imap, CLOSE_LOGOUT);
 	if (imap->bad_commands < LIMIT_BAD_COMMANDS)
-		return RUN_DONE;
+		return switches ? RUN_OUTPUT : RUN_DONE;
 	write_raw(&imap->out, SLICE("* BYE Too many bad commands\r\n"));
 	return imap_close(imap, CLOSE_BAD_COMMANDS);
 }

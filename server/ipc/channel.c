@@ -23,6 +23,7 @@ static const struct kind {
 	[CHANNEL_CLOSE] = { false, true, 0, 0 },
 	[CHANNEL_KEEPALIVE] = { false, true, 1, 1 },
 	[CHANNEL_STOP] = { true, false, 0, 0 },
+	[CHANNEL_COMPRESS] = { false, true, 1, CHANNEL_ANSWER_BYTES },
 };
 
 int channel_pair(int ret_fds[2])

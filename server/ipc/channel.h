@@ -30,6 +30,12 @@ enum channel_kind {
 	CHANNEL_KEEPALIVE,
 	/* front -> session */
 	CHANNEL_STOP, /* no payload: this front is ending, say goodbye */
+	/*
+	 * session -> front, of IMAP, once: the tagged OK to COMPRESS, whole. Send it; whatever comes after it, both ways, is
+	 * raw DEFLATE towards the client. In one frame, as the client's first compressed bytes may be there as soon as the
+	 * OK is. RFC 4978 section 3.
+	 */
+	CHANNEL_COMPRESS,
 	CHANNEL_KIND_COUNT,
 };
 
@@ -55,7 +61,7 @@ struct channel_verdict {
 	struct slice text;   /* IMAP: what follows the tag and "OK " or "NO "; POP3: what follows "+OK " or "-ERR ". May be empty */
 };
 
-enum { CHANNEL_HEADER_BYTES = 4, CHANNEL_VERDICT_TEXT_BYTES = 2000 };
+enum { CHANNEL_HEADER_BYTES = 4, CHANNEL_VERDICT_TEXT_BYTES = 2000, CHANNEL_ANSWER_BYTES = 2000 };
 
 /* Make a pair: SOCK_STREAM, close-on-exec, non-blocking. Returns 0 or -errno. */
 _must_check_ int channel_pair(int ret_fds[2]);

@@ -39,6 +39,7 @@ struct client {
 	struct channel channel;
 	struct buf in, out;      /* of the dialogue */
 	size_t owed;             /* of a DATA frame, see channel_send_data() */
+	size_t compress_at, compress_bytes; /* where in out the answer to COMPRESS is; 0 bytes: there is none */
 	struct engine *engine;   /* NULL: not made, or freed already */
 	enum engine_wants wants; /* of the engine */
 	bool has_maildrop_lock, is_logged_in;
@@ -396,6 +397,19 @@ static bool must_end_keepalive(const struct client *client)
 	return must_tell_keepalive(client) && client->keepalive_told;
 }
 
+/* The answer to COMPRESS is next: it goes in a frame of its own kind. Returns 0, -EAGAIN or -EPIPE. */
+static int send_compress(struct client *client, size_t *ret_sent)
+{
+	int r = channel_send(&client->channel, CHANNEL_COMPRESS,
+		slice_head(buf_slice(&client->out), client->compress_bytes));
+
+	if (r < 0)
+		return r;
+	*ret_sent = client->compress_bytes;
+	client->compress_bytes = 0;
+	return 0;
+}
+
 /* Send what waits, as far as it goes. Returns 0, -EAGAIN or -EPIPE. */
 static int send_out(struct client *client, size_t *ret_sent)
 {
@@ -406,7 +420,13 @@ static int send_out(struct client *client, size_t *ret_sent)
 		data = slice_head(data, client->owed);
 	else if (must_end_keepalive(client))
 		r = tell_keepalive(client);
-	return r < 0 ? r : channel_send_data(&client->channel, data, &client->owed, ret_sent);
+	if (r < 0)
+		return r;
+	if (client->compress_bytes > 0 && client->compress_at == 0)
+		return send_compress(client, ret_sent);
+	if (client->compress_bytes > 0)
+		data = slice_head(data, client->compress_at);
+	return channel_send_data(&client->channel, data, &client->owed, ret_sent);
 }
 
 static void flush(struct client *client, uint64_t now_usec)
@@ -420,7 +440,9 @@ static void flush(struct client *client, uint64_t now_usec)
 	}
 	buf_consume(&client->out, sent);
 	client->out_bytes += sent;
-	if (client->wants == ENGINE_OUTPUT && client->out.n < RESUME_BELOW_BYTES)
+	client->compress_at -= sent < client->compress_at ? sent : client->compress_at;
+	if (client->wants == ENGINE_OUTPUT && client->out.n < RESUME_BELOW_BYTES &&
+		client->compress_bytes == 0)
 		client->wants = ENGINE_STEP;
 	if (client->out.n == 0) {
 		must(client->owed == 0);
@@ -473,11 +495,25 @@ static void open_step(struct client *client, uint64_t now_usec)
 	send_verdict(client, now_usec);
 }
 
+/* The engine answered COMPRESS: what it writes from now on, goodbyes too, goes behind the switch. */
+static void take_compress(struct client *client)
+{
+	size_t bytes = client->engine->compress_bytes;
+
+	if (bytes == 0)
+		return;
+	must(client->wants == ENGINE_OUTPUT && bytes <= client->out.n);
+	client->engine->compress_bytes = 0;
+	client->compress_bytes = bytes;
+	client->compress_at = client->out.n - bytes;
+}
+
 static void serve_step(struct client *client, uint64_t now_usec)
 {
 	struct engine_io io = make_io(client);
 
 	client->wants = client->engine->type->step(client->engine, &io);
+	take_compress(client);
 	if (client->wants == ENGINE_RETRY)
 		wait_for_retry(client, &io, now_usec);
 	if (client->wants == ENGINE_CLOSE)

@@ -44,6 +44,11 @@ struct engine {
 	uint64_t commands;        /* how many were run, for `restantectl who` */
 	bool idling;              /* in IDLE: the front keeps the line alive, a changed mailbox is a reason to step */
 	enum close_reason reason; /* set when a step returned ENGINE_CLOSE */
+	/*
+	 * Not 0 when a step returned ENGINE_OUTPUT: the last bytes of out are the answer behind which all is compressed,
+	 * both ways, outside of the engine. Who drains out sets it to 0, and only then steps again.
+	 */
+	size_t compress_bytes;
 };
 
 struct engine_type {

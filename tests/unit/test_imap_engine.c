@@ -148,6 +148,27 @@ static void test_output_waits(void)
 	finish(&t);
 }
 
+/* The answer to COMPRESS is the last that is not compressed: nothing follows it before it was sent. */
+static void test_compress(void)
+{
+	struct talk t = start(make_store(), LIMIT_OUTPUT_BYTES);
+	static const char answer[] = "b OK DEFLATE active\r\n";
+
+	CHECK(say(&t, "a NOOP\r\nb COMPRESS DEFLATE\r\nc NOOP\r\n") == ENGINE_OUTPUT, "it waits");
+	CHECK(t.engine->compress_bytes == strlen(answer), "%zu", t.engine->compress_bytes);
+	CHECK(slice_ends_with(buf_slice(&t.out), slice_str(answer)), "%.*s",
+		SLICE_FMT(buf_slice(&t.out)));
+	t.engine->compress_bytes = 0;
+	buf_clear(&t.out);
+	CHECK(say(&t, "d COMPRESS DEFLATE\r\n") == ENGINE_INPUT, "it goes on");
+	CHECK(slice_equal(buf_slice(&t.out),
+		      SLICE("c OK NOOP completed\r\n"
+			    "d NO [COMPRESSIONACTIVE] DEFLATE is active already\r\n")),
+		"%.*s", SLICE_FMT(buf_slice(&t.out)));
+	CHECK(t.engine->compress_bytes == 0, "no second switch");
+	finish(&t);
+}
+
 /* A value that cannot be held is shown as nothing; the connection stays. */
 static void test_value_too_large(void)
 {
@@ -200,6 +221,7 @@ static void test_freed_anywhere(void)
 }
 
 static const struct unit_test tests[] = {
+	{ "COMPRESS", test_compress },
 	{ "describe", test_describe },
 	{ "output waits", test_output_waits },
 	{ "a value too large", test_value_too_large },
