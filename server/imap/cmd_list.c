@@ -5,6 +5,7 @@
 #include "maildir/special_uses.h"
 #include "maildir/subscriptions.h"
 #include "maildir/tree.h"
+#include "server/imap/cmd_metadata.h"
 #include "server/imap/connection.h"
 #include "server/imap/write_mailbox.h"
 
@@ -64,6 +65,17 @@ static bool matches(const struct imap *imap, const struct list_pattern *pattern,
 	       list_matches(pattern->text, buf_slice(&encoded), delimiter(imap));
 }
 
+/* What cannot be read is left out (RFC 9590 section 3); it is logged by the store. */
+static void tell_metadata(struct imap *imap, struct slice name, const unsigned *uses)
+{
+	struct metadata_arguments asked = imap->command.arguments.list.metadata;
+	uint64_t longest;
+
+	asked.mailbox = name;
+	asked.known_uses = uses;
+	(void)!metadata_tell(imap, &asked, &longest);
+}
+
 static void tell_entry(struct imap *imap, const struct list_progress *p, size_t i)
 {
 	const struct tree_entry *entry = &p->entries[i];
@@ -80,6 +92,8 @@ static void tell_entry(struct imap *imap, const struct list_progress *p, size_t 
 		entry->has_children ? "\\HasChildren" : "\\HasNoChildren",
 		uses.n > 0 ? " " : "", SLICE_FMT(buf_slice(&uses)));
 	write_response(imap, "LIST", attributes, entry->name);
+	if (entry->exists && imap->command.arguments.list.metadata.n > 0)
+		tell_metadata(imap, entry->name, &p->uses[i]);
 }
 
 static int begin_list(struct imap *imap)

@@ -1,5 +1,6 @@
 #include "server/imap/cmd_metadata.h"
 
+#include "base/must.h"
 #include "maildir/metadata_file.h"
 #include "maildir/special_uses.h"
 #include "server/imap/connection.h"
@@ -74,36 +75,55 @@ static bool asks_for(const struct metadata_arguments *asked, struct slice name)
 }
 
 /* What LIST says of the mailbox. A list that is full has no room for it; then it is not asked for either. */
-static int compute_uses(struct imap *imap, struct slice mailbox, struct metadata *metadata)
+static int find_uses(struct imap *imap, struct slice mailbox, unsigned *ret_uses)
 {
-	_cleanup_buf_ struct buf text = BUF(SPECIAL_USES_TEXT_BYTES);
+	_cleanup_arena_ struct arena arena = { 0 };
 	const struct tree_entry *entries;
-	struct metadata_entry entry = { .name = USES };
 	size_t n;
-	int r = tree_list(imap->settings.store, &imap->arena, &entries, &n);
+	int r = tree_list(imap->settings.store, &arena, &entries, &n);
 
 	if (r < 0)
 		return r;
 
-	const unsigned *uses = special_uses_find(imap->settings.store, &imap->arena, entries, n);
+	const unsigned *uses = special_uses_find(imap->settings.store, &arena, entries, n);
 
-	for (size_t i = 0; r == 0 && i < n; i++)
+	*ret_uses = 0;
+	for (size_t i = 0; i < n; i++)
 		if (slice_equal(entries[i].name, mailbox))
-			r = special_use_format(uses[i], &text);
-	if (r == 0 && text.n > 0)
-		entry.value = arena_copy(&imap->arena, buf_slice(&text));
-	if (r == 0)
-		(void)metadata_set(metadata, &entry);
-	return r;
+			*ret_uses = uses[i];
+	return 0;
+}
+
+static void set_uses(unsigned uses, struct arena *arena, struct metadata *metadata)
+{
+	_cleanup_buf_ struct buf text = BUF(SPECIAL_USES_TEXT_BYTES);
+	struct metadata_entry entry = { .name = USES };
+
+	must(special_use_format(uses, &text) == 0);
+	if (text.n > 0)
+		entry.value = arena_copy(arena, buf_slice(&text));
+	(void)metadata_set(metadata, &entry);
 }
 
 static int compute(struct imap *imap, const struct metadata_arguments *asked,
-	struct metadata *metadata)
+	struct arena *arena, struct metadata *metadata)
 {
 	const char *admin = imap->settings.admin;
+	unsigned uses;
 
-	if (asked->mailbox.n > 0)
-		return asks_for(asked, USES) ? compute_uses(imap, asked->mailbox, metadata) : 0;
+	if (asked->mailbox.n > 0) {
+		int r = 0;
+
+		if (!asks_for(asked, USES))
+			return 0;
+		if (asked->known_uses)
+			uses = *asked->known_uses;
+		else
+			r = find_uses(imap, asked->mailbox, &uses);
+		if (r == 0)
+			set_uses(uses, arena, metadata);
+		return r;
+	}
 	if (admin && admin[0])
 		(void)metadata_set(metadata,
 			&(struct metadata_entry){ .name = ADMIN, .value = slice_str(admin) });
@@ -114,11 +134,12 @@ int metadata_tell(
 	struct imap *imap, const struct metadata_arguments *asked, uint64_t *ret_longest_octets)
 {
 	struct telling telling = { .imap = imap, .asked = asked };
+	_cleanup_arena_ struct arena arena = { 0 }; /* LIST tells of many mailboxes */
 	struct metadata metadata;
-	int r = metadata_read(imap->settings.store, asked->mailbox, &imap->arena, &metadata);
+	int r = metadata_read(imap->settings.store, asked->mailbox, &arena, &metadata);
 
 	if (r == 0)
-		r = compute(imap, asked, &metadata);
+		r = compute(imap, asked, &arena, &metadata);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < asked->n; i++)

@@ -181,18 +181,35 @@ static enum parse take_selection(
 		       : PARSE_BAD;
 }
 
-static enum parse take_return(struct slice *in, struct grammar *grammar)
+static enum parse take_return_option(
+	struct slice *in, struct grammar *grammar, struct list_arguments *arguments)
 {
-	static const struct slice options[] = { { "CHILDREN", 8 }, { "SPECIAL-USE", 11 },
-		{ NULL, 0 } };
-	bool any;
+	if (token_word(in, SLICE("METADATA")) == PARSE_OK)
+		return token_space(in) == PARSE_OK
+			       ? grammar_metadata_entries(in, grammar, &arguments->metadata)
+			       : PARSE_BAD;
+	if (token_word(in, SLICE("CHILDREN")) == PARSE_OK ||
+		token_word(in, SLICE("SPECIAL-USE")) == PARSE_OK)
+		return PARSE_OK;
+	return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown option");
+}
 
+/* [SP "RETURN (" [option *(SP option)] ")"] */
+static enum parse take_return(
+	struct slice *in, struct grammar *grammar, struct list_arguments *arguments)
+{
 	if (token_end(in) == PARSE_OK)
 		return PARSE_OK;
 	if (token_space(in) != PARSE_OK || token_word(in, SLICE("RETURN")) != PARSE_OK ||
-		token_space(in) != PARSE_OK)
+		token_space(in) != PARSE_OK || token_open(in) != PARSE_OK)
 		return PARSE_BAD;
-	return take_options(in, grammar, options, &any);
+	if (token_close(in) == PARSE_OK)
+		return PARSE_OK;
+	do {
+		if (take_return_option(in, grammar, arguments) != PARSE_OK)
+			return PARSE_BAD;
+	} while (token_space(in) == PARSE_OK);
+	return token_close(in);
 }
 
 enum parse grammar_list(
@@ -202,7 +219,7 @@ enum parse grammar_list(
 	struct list_arguments a = { .special_use_only = false };
 
 	if (take_selection(&s, grammar, &a) != PARSE_OK ||
-		take_pattern(&s, grammar, &a) != PARSE_OK || take_return(&s, grammar) != PARSE_OK ||
+		take_pattern(&s, grammar, &a) != PARSE_OK || take_return(&s, grammar, &a) != PARSE_OK ||
 		token_end(&s) != PARSE_OK)
 		return PARSE_BAD;
 	*in = s;

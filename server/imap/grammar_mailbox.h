@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "server/imap/grammar.h"
+#include "server/imap/grammar_metadata.h"
 
 struct mailbox_arguments {
 	struct slice name; /* UTF-8 */
@@ -42,6 +43,7 @@ struct list_arguments {
 	bool special_use_only; /* LIST (SPECIAL-USE) ... */
 	struct slice reference; /* as written, but for its quotes */
 	struct slice pattern;
+	struct metadata_arguments metadata; /* RETURN (METADATA (...)): names only; n 0: not asked for. RFC 9590 */
 };
 
 /* SP mailbox: of DELETE, SUBSCRIBE and the like. RFC 9051 section 6.3.5. */
@@ -62,7 +64,8 @@ _must_check_ enum parse grammar_status(
 
 /*
  * [SP "(SPECIAL-USE)"] SP mailbox SP list-mailbox [SP "RETURN (" options ")"]. What may be asked to be returned, CHILDREN
- * and SPECIAL-USE, always is. RFC 3501 section 6.3.8, 6154 section 2.
+ * and SPECIAL-USE, always is; and METADATA (...). RFC 3501 section 6.3.8, 6154
+ * section 2, 9590 section 3.
  */
 _must_check_ enum parse grammar_list(
 	struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);

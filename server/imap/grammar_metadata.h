@@ -11,6 +11,7 @@ struct metadata_arguments {
 	bool has_maxsize;
 	uint32_t maxsize_octets;
 	enum metadata_depth depth;
+	const unsigned *known_uses; /* of LIST: special_use_bit(), found already; else NULL */
 };
 
 /*
