@@ -14,10 +14,11 @@ import traceback
 
 import harness
 from harness import Failed, check, equal
-from peers import USER, Imap, expand
+from peers import USER, Gone, Imap, expand
 from turns import Turns, digest
 
 MAILBOXES = ["INBOX", "a", "b"]
+RIVAL_MAILBOXES = ["r", "s", "t"]
 
 
 class Worker:
@@ -184,6 +185,31 @@ class Rival(Worker):
         self.client.close()
 
 
+class TreeRival(Worker):
+    """Makes, renames and deletes mailboxes that all rivals make, rename and delete: any of it may come too late."""
+
+    def __init__(self, at_once, peer, name, seed):
+        super().__init__(at_once, name, seed)
+        self.peer = peer
+        self.client = peer.imap()
+
+    def step(self):
+        name, to = self.rng.sample(RIVAL_MAILBOXES, 2)
+        command = self.rng.choice([f"CREATE {name}", f"CREATE {name}", f"DELETE {name}", f"RENAME {name} {to}", f"SELECT {name}"])
+        self.steps.append(command)
+        try:
+            answer = self.client.ask(command)
+        except Gone:  # what was selected is deleted
+            self.client = self.peer.imap()
+            return
+        check(answer.status in ("OK", "NO"), command, answer)
+        check(not (self.peer.keeps_all_keywords and "UNAVAILABLE" in answer.text), command, answer)
+        time.sleep(0.01)
+
+    def end(self):
+        self.client.close()
+
+
 class Deliverer(Worker):
     def step(self):
         mailbox, number = self.rng.choice(MAILBOXES), self.number()
@@ -267,6 +293,7 @@ class Pop3Worker(Worker):
 
 class AtOnce:
     MAILBOXES = MAILBOXES
+    RIVAL_MAILBOXES = RIVAL_MAILBOXES
 
     def __init__(self, turns, seconds, number):
         self.turns, self.seconds = turns, seconds
@@ -287,6 +314,7 @@ class AtOnce:
         self.keywords = {worker.keyword: worker.peer.keeps_all_keywords for worker in self.workers}
         self.workers.append(Deliverer(self, "MTA", seed))
         self.workers += [Rival(self, peer, f"rival of {peer.name}", f"{seed} {peer.name}") for peer in turns.peers]
+        self.workers += [TreeRival(self, peer, f"tree rival of {peer.name}", f"{seed} {peer.name}") for peer in turns.peers]
         self.contested = {}  # number -> how often it is seen
         self.workers.append(Reader(self, "local reader", seed))
         self.workers.append(Pop3Worker(self, turns.peers, "POP3", seed))

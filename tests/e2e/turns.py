@@ -447,6 +447,9 @@ class Turns:
     def adopt(self, at_once):
         """Messages that were checked there are part of the model from now on."""
         self.subscriptions |= at_once.tree
+        for name in at_once.RIVAL_MAILBOXES:  # nobody can know which of them there are
+            if os.path.isdir(self.directory(name)):
+                self.client(self.peers[0]).must(f"DELETE {name}")
         for name in at_once.tree:
             self.add_mailbox(name)
         reader = next(peer for peer in self.peers if peer.keeps_all_keywords).imap()
