@@ -3,14 +3,20 @@
 #include "base/limits.h"
 #include "base/must.h"
 #include "maildir/card_format.h"
-#include "maildir/mailbox_state.h"
+#include "maildir/store_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 enum { KEPT = 16, KEPT_BYTES = 8 * 1024 };
 
+/*
+ * What was made last is kept here as well: an index takes nothing, or loses what it took, at any moment, and a record must
+ * be there when it was just put.
+ */
 struct card_cache {
+	uint32_t number; /* of the mailbox in the index; 0: not known */
+	unsigned losses; /* of the index, when number was found */
 	struct {
 		uint64_t key; /* 0: unused; no UID is 0 */
 		struct buf record;
@@ -20,7 +26,7 @@ struct card_cache {
 
 static uint64_t key_of(enum card_kind kind, uint32_t msg_uid)
 {
-	return (uint64_t)kind << 32 | msg_uid;
+	return (uint64_t)msg_uid << 1 | kind;
 }
 
 void card_cache_free(struct card_cache *cache)
@@ -41,12 +47,33 @@ static struct card_cache *cache_of(struct mailbox *mailbox)
 	return mailbox->card_cache;
 }
 
+/* The index, and the mailbox's number in it; NULL: there is none, or it takes nothing. */
+static struct index *index_of(struct mailbox *mailbox, uint32_t *ret_number)
+{
+	struct index *index = mailbox->store->index;
+	struct card_cache *cache = cache_of(mailbox);
+
+	if (!index || !index_works(index))
+		return NULL;
+	if (cache->number == 0 || cache->losses != index_losses(index)) {
+		cache->number = index_mailbox(index, mailbox_guid(mailbox), true);
+		cache->losses = index_losses(index);
+	}
+	*ret_number = cache->number;
+	return cache->number > 0 ? index : NULL;
+}
+
 int card_cache_get(
 	struct mailbox *mailbox, enum card_kind kind, uint32_t msg_uid, struct slice *ret_record)
 {
-	const struct card_cache *cache = mailbox->card_cache;
+	const struct card_cache *cache = cache_of(mailbox);
+	uint32_t number;
+	struct index *index = index_of(mailbox, &number);
 
-	for (size_t i = 0; cache && i < KEPT; i++)
+	if (index &&
+		index_get(index, INDEX_CARDS, number, key_of(kind, msg_uid), ret_record) == 0)
+		return 0;
+	for (size_t i = 0; i < KEPT; i++)
 		if (cache->kept[i].key == key_of(kind, msg_uid)) {
 			*ret_record = buf_slice(&cache->kept[i].record);
 			return 0;
@@ -54,11 +81,8 @@ int card_cache_get(
 	return -ENOENT;
 }
 
-void card_cache_put(
-	struct mailbox *mailbox, enum card_kind kind, uint32_t msg_uid, struct slice record)
+static void keep(struct card_cache *cache, uint64_t key, struct slice record)
 {
-	struct card_cache *cache = cache_of(mailbox);
-	uint64_t key = key_of(kind, msg_uid);
 	size_t at = cache->next;
 
 	for (size_t i = 0; i < KEPT; i++)
@@ -72,11 +96,28 @@ void card_cache_put(
 	must(buf_add(&cache->kept[at].record, record) == 0);
 }
 
+void card_cache_put(
+	struct mailbox *mailbox, enum card_kind kind, uint32_t msg_uid, struct slice record)
+{
+	uint64_t key = key_of(kind, msg_uid);
+	uint32_t number;
+	struct index *index = index_of(mailbox, &number);
+
+	keep(cache_of(mailbox), key, record);
+	if (index)
+		index_put(index, INDEX_CARDS, number, key, record);
+}
+
 void card_cache_forget(struct mailbox *mailbox, uint32_t msg_uid)
 {
-	struct card_cache *cache = mailbox->card_cache;
+	uint64_t first = key_of(CARD_KIND_CARD, msg_uid), last = key_of(CARD_KIND_PREVIEW, msg_uid);
+	struct card_cache *cache = cache_of(mailbox);
+	uint32_t number;
+	struct index *index = index_of(mailbox, &number);
 
-	for (size_t i = 0; cache && i < KEPT; i++)
-		if ((uint32_t)cache->kept[i].key == msg_uid)
+	for (size_t i = 0; i < KEPT; i++)
+		if (cache->kept[i].key >= first && cache->kept[i].key <= last)
 			cache->kept[i].key = 0;
+	if (index)
+		index_delete(index, INDEX_CARDS, number, first, last);
 }

@@ -4,7 +4,7 @@
 #include "maildir/mailbox.h"
 
 /* What a record tells of a message. Written into the index: values stay. */
-enum card_kind { CARD_KIND_CARD, CARD_KIND_PREVIEW };
+enum card_kind { CARD_KIND_CARD, CARD_KIND_PREVIEW }; /* one bit of the key */
 
 struct card_cache;
 void card_cache_free(struct card_cache *cache);

@@ -23,7 +23,7 @@ enum index_table {
 	INDEX_MESSAGES,   /* key: UID >> INDEX_CHUNK_SHIFT */
 	INDEX_NAMES,      /* key: UID >> INDEX_CHUNK_SHIFT */
 	INDEX_EXPUNGED,   /* key: modseq */
-	INDEX_CARDS,      /* key: UID */
+	INDEX_CARDS,      /* key: UID << 1 | enum card_kind */
 	INDEX_TABLES
 };
 

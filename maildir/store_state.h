@@ -1,6 +1,7 @@
 /* store_state.h - what store.c, watch.c and the files of a mailbox share; of no use to anyone else. */
 #pragma once
 
+#include "maildir/index.h"
 #include "maildir/mailbox_state.h"
 #include "maildir/store.h"
 
@@ -13,6 +14,7 @@ struct store {
 	unsigned names_made; /* base names, for filename_format_unique() */
 	bool maildrop_locked;
 	int watch_fd; /* inotify, or -1 */
+	struct index *index; /* or NULL */
 	struct quota_count *quota_count; /* a count under way (quota_file.c), or NULL */
 };
 

@@ -6,6 +6,7 @@
 #include "maildir/message/header.h"
 #include "maildir/message/message_id.h"
 #include "maildir/reader.h"
+#include "maildir/store_state.h"
 #include "maildir/tree.h"
 #include "tests/unit/maildir_fixture.h"
 
@@ -385,6 +386,60 @@ static void test_damaged(void)
 	fixture_done(&f);
 }
 
+/* With an index, cards of many messages stay, and outlive the mailbox; one that is damaged is made again. */
+static void test_index(void)
+{
+	struct fixture f;
+	struct index_settings settings = { .path = NULL };
+	struct index *index;
+	struct card card;
+
+	fixture_init(&f);
+	settings.path = fixture_path(&f, "cards.index");
+	index = f.store->index ? f.store->index : index_open(&settings, &f.log);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(index);
+
+	bool own = !f.store->index;
+
+	f.store->index = index;
+	for (unsigned i = 0; i < 40; i++) {
+		char name[40];
+
+		snprintf(name, sizeof name, "new/%u.a", 10 + i);
+		deliver(&f, name, slice_str(TEXT));
+	}
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	for (uint32_t msg_uid = 1; msg_uid <= 40; msg_uid++)
+		CU_ASSERT_EQUAL(take_card(&f, msg_uid, &card), 0);
+	index_rest(index);
+	mailbox_close(f.mailbox);
+	CU_ASSERT_EQUAL_FATAL(mailbox_open(f.store, SLICE("INBOX"), &f.mailbox), 0);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	for (uint32_t msg_uid = 1; msg_uid <= 40; msg_uid++) {
+		CU_ASSERT_EQUAL_FATAL(mailbox_card_known(f.mailbox, msg_uid, &card), 0);
+		check_card("indexed", slice_str(TEXT), &card);
+	}
+
+	uint32_t number = index_mailbox(index, mailbox_guid(f.mailbox), false);
+	struct slice record;
+
+	CU_ASSERT(number > 0);
+	index_put(index, INDEX_CARDS, number, 7 << 1, SLICE("no card"));
+	CU_ASSERT_EQUAL(mailbox_card_known(f.mailbox, 7, &card), -ENOENT);
+	CU_ASSERT_EQUAL(take_card(&f, 7, &card), 0);
+	check_card("made again", slice_str(TEXT), &card);
+
+	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "cur/10.a:2,")), 0);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	CU_ASSERT_EQUAL(index_get(index, INDEX_CARDS, number, 1 << 1, &record), -ENOENT);
+	CU_ASSERT_EQUAL(index_get(index, INDEX_CARDS, number, 2 << 1, &record), 0);
+	if (own) {
+		f.store->index = NULL;
+		index_close(index);
+	}
+	fixture_done(&f);
+}
+
 static void test_gone(void)
 {
 	struct fixture f;
@@ -614,6 +669,7 @@ static const struct unit_test tests[] = {
 	{ "message-ids", test_message_ids },
 	{ "a long thread", test_many_references },
 	{ "damaged records", test_damaged },
+	{ "kept in the index", test_index },
 	{ "messages that are gone", test_gone },
 	{ "many at once", test_many_at_once },
 	{ "abandoned", test_abandoned },
