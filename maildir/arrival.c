@@ -6,6 +6,9 @@
  *   uidlist     records are appended, synced
  *   list        the messages are shown
  *
+ * With many files the first part takes several steps. In between the lock stays ours: other connections see the
+ * mailbox as it was, and whoever wants the lock waits (mailbox.arriving).
+ *
  * Files before records: a program that meets a file without record waits for the lock to give it a UID, while a
  * record without file would count as that of a message gone. A fault before the end renames all files back. After a
  * crash in between, files that were renamed are messages without UID: whole ones, that nobody was promised.
@@ -18,6 +21,7 @@
 #include "maildir/leftovers.h"
 #include "maildir/quota_file.h"
 #include "maildir/store_state.h"
+#include "maildir/sync.h"
 #include "maildir/uidlist_file.h"
 
 #include <errno.h>
@@ -31,6 +35,17 @@ enum {
 };
 
 #define KEYWORDS_BEYOND (~(uint64_t)LETTERS_KEYWORDS)
+
+/* One arrival_commit(), from the time the lock is taken until it is given back. */
+struct committing {
+	struct arrival *arrival;
+	struct mailbox *mailbox;
+	struct work *work;           /* of this step */
+	int numbers[LIMIT_KEYWORDS]; /* of the arrival's keywords in the mailbox; -1: it has none */
+	size_t placed;               /* files that lie in cur/ */
+};
+
+static void give_up(struct committing *c);
 
 /* Before the first file of ours; a tmp/ that cannot be read is no reason to fail. */
 static void remove_leftovers(const struct arrival *arrival)
@@ -75,6 +90,8 @@ void arrival_drop_last(struct arrival *arrival)
 
 void arrival_done(struct arrival *arrival)
 {
+	if (arrival->committing)
+		give_up(arrival->committing);
 	while (arrival->n > 0)
 		arrival_drop_last(arrival);
 	free(arrival->files);
@@ -170,15 +187,6 @@ int arrival_name(struct arriving *file, struct slice old_base, uint64_t file_siz
 	return 0;
 }
 
-/* One arrival_commit(), under the lock. */
-struct committing {
-	struct arrival *arrival;
-	struct mailbox *mailbox;
-	struct work *work;
-	int numbers[LIMIT_KEYWORDS]; /* of the arrival's keywords in the mailbox; -1: it has none */
-	size_t placed;               /* files that lie in cur/ */
-};
-
 /* Returns 0; *ret_number is -1 if the mailbox cannot have it: a message without a keyword is better than none. */
 static int find_number(struct committing *c, struct slice name, unsigned end, int *ret_number)
 {
@@ -260,6 +268,9 @@ static int place_files(struct committing *c)
 	for (; c->placed < c->arrival->n; c->placed++) {
 		const struct arriving *file = &c->arrival->files[c->placed];
 
+		if (c->work->budget == 0)
+			return -EINPROGRESS;
+		c->work->budget--;
 		format_name(c, file, name);
 
 		int r = dirs_rename(c->arrival->tmp_fd, file->temporary, c->mailbox->cur_fd, name);
@@ -381,60 +392,122 @@ static int check_quota(struct arrival *arrival, struct work *work)
 	return r;
 }
 
-static int commit_locked(struct arrival *arrival, struct work *work, uint32_t *ret_first_uid)
+/* What comes before the files: read what others wrote, find the keywords' numbers. */
+static int prepare(struct committing *c)
 {
-	struct mailbox *mailbox = arrival->mailbox;
-	struct committing c = { .arrival = arrival, .mailbox = mailbox, .work = work };
+	struct mailbox *mailbox = c->mailbox;
 	int r = uidlist_file_refresh(mailbox);
-	size_t known = mailbox->list.n;
 
 	if (r == -EBADMSG) { /* the sync before the next try finds out what to do about it */
-		work->retry_usec = LOCK_RETRY_USEC;
+		c->work->retry_usec = LOCK_RETRY_USEC;
 		return -EAGAIN;
 	}
 	if (r == 0)
-		r = keyword_files_refresh(mailbox, work->now_usec);
+		r = keyword_files_refresh(mailbox, c->work->now_usec);
 	if (r == 0)
-		r = find_numbers(&c);
+		r = find_numbers(c);
+	return r == 0 ? note_keywords_beyond(c) : r;
+}
+
+/* A sync of another connection that waits for the lock knows the files in cur/ as ones without UID: it begins anew. */
+static int finish(struct committing *c, uint32_t *ret_first_uid)
+{
+	struct mailbox *mailbox = c->mailbox;
+	struct arrival *arrival = c->arrival;
+	int r = 0;
+
+	if (mailbox->sync.phase != SYNC_LOOK) {
+		sync_abort(mailbox);
+		r = uidlist_file_refresh(mailbox);
+	}
+
+	size_t known = mailbox->list.n;
+
 	if (r == 0)
-		r = note_keywords_beyond(&c);
+		r = give_uids(c, ret_first_uid);
 	if (r < 0)
 		return r;
-
-	bool cur_known = mailbox_cur_begin(mailbox);
-
-	r = place_files(&c);
-	if (r == 0)
-		r = give_uids(&c, ret_first_uid);
-	if (r < 0)
-		take_files_back(&c);
-	mailbox_cur_end(mailbox, cur_known);
-	if (r < 0)
-		return r;
-	show(mailbox, known, work->now_usec);
+	show(mailbox, known, c->work->now_usec);
 	if (quota_counts_mailbox(mailbox->store, mailbox_name(mailbox))) {
 		struct quota_sum more = quota_sum_of(arrival);
 
 		quota_note(mailbox->store, &more);
 	}
-	work->budget -= arrival->n < work->budget ? arrival->n : work->budget;
 	forget_files(arrival);
 	return 0;
 }
 
-int arrival_commit(struct arrival *arrival, struct work *work, uint32_t *ret_first_uid)
+/* The lock goes back, with everything done or nothing. */
+static void end_commit(struct committing *c)
+{
+	c->arrival->committing = NULL;
+	c->mailbox->arriving = NULL;
+	mailbox_unlock(c->mailbox);
+	free(c);
+}
+
+static void give_up(struct committing *c)
+{
+	bool cur_known = mailbox_cur_begin(c->mailbox);
+
+	take_files_back(c);
+	mailbox_cur_end(c->mailbox, cur_known);
+	end_commit(c);
+}
+
+static int begin_commit(struct arrival *arrival, struct work *work)
 {
 	struct mailbox *mailbox = arrival->mailbox;
 	int r = check_quota(arrival, work);
 
 	if (r == 0) /* behind it no other connection is inside the lock */
 		r = mailbox_sync(mailbox, work);
+	if (r == 0 && mailbox->arriving) {
+		work->retry_usec = LOCK_RETRY_USEC;
+		r = -EAGAIN;
+	}
 	if (r == 0)
 		r = mailbox_lock(mailbox, work);
 	if (r < 0)
 		return r;
 	must(mailbox->lock_count == 1);
-	r = commit_locked(arrival, work, ret_first_uid);
-	mailbox_unlock(mailbox);
+
+	struct committing *c = calloc(1, sizeof *c);
+
+	must(c != NULL);
+	*c = (struct committing){ .arrival = arrival, .mailbox = mailbox, .work = work };
+	arrival->committing = c;
+	mailbox->arriving = arrival;
+	r = prepare(c);
+	if (r < 0)
+		give_up(c);
+	return r;
+}
+
+static int step_commit(struct committing *c, uint32_t *ret_first_uid)
+{
+	struct mailbox *mailbox = c->mailbox;
+	bool cur_known = mailbox_cur_begin(mailbox);
+	int r = mailbox->replaced ? -ESTALE : place_files(c);
+
+	lock_touch(&mailbox->lock, c->work->now_usec);
+	if (r == 0)
+		r = finish(c, ret_first_uid);
+	mailbox_cur_end(mailbox, cur_known);
+	return r;
+}
+
+int arrival_commit(struct arrival *arrival, struct work *work, uint32_t *ret_first_uid)
+{
+	int r = arrival->committing ? 0 : begin_commit(arrival, work);
+
+	if (r < 0)
+		return r;
+	arrival->committing->work = work;
+	r = step_commit(arrival->committing, ret_first_uid);
+	if (r == 0)
+		end_commit(arrival->committing);
+	else if (r != -EINPROGRESS)
+		give_up(arrival->committing);
 	return r;
 }

@@ -23,6 +23,7 @@ struct arrival {
 	struct keyword_table keywords; /* names; the mailbox has numbers of its own for them */
 	bool moved;         /* what comes is taken away elsewhere: it fits into the quota */
 	bool quota_checked; /* it was found to fit */
+	struct committing *committing; /* an arrival_commit() between two steps, or NULL */
 };
 
 /* Begin. The mailbox stays open until arrival_done(). Returns 0; -errno: tmp/ cannot be opened. */
@@ -54,7 +55,7 @@ _must_check_ int arrival_name(struct arriving *file, struct slice old_base, uint
  * Returns 0: all are durable, with UIDs that follow one another from *ret_first_uid on;
  *         -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -EDQUOT: the quota forbids it; -errno: none
  *         became a message.
- * Limits  What is done under the lock is not divided into steps.
+ * Limits  The last step gives the UIDs of all messages and writes their records.
  */
 _must_check_ int arrival_commit(
 	struct arrival *arrival, struct work *work, uint32_t *ret_first_uid);

@@ -73,6 +73,7 @@ struct mailbox {
 	bool must_scan;  /* whatever the stamps say */
 	size_t n_in_new; /* entries whose file lies in new/ */
 	struct sync_state sync;
+	struct arrival *arriving; /* its files are on their way into cur/: the lock is that one's alone */
 	struct lock lock;
 	unsigned lock_count;
 	struct courier_adoption *adoption; /* of Courier's keywords, under way (courier_adopt.c); or NULL */

@@ -89,6 +89,12 @@ int sync_take_lock(struct mailbox *mailbox, struct work *work)
 {
 	struct sync_state *sync = &mailbox->sync;
 	size_t n = mailbox->list.n;
+
+	if (mailbox->arriving) {
+		work->retry_usec = LOCK_RETRY_USEC;
+		return -EAGAIN;
+	}
+
 	int r = mailbox_lock(mailbox, work);
 
 	if (r < 0)

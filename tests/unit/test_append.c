@@ -850,6 +850,71 @@ static void test_kill(void)
 	fixture_done(&f);
 }
 
+static struct append *finished_append(struct fixture *f, unsigned messages)
+{
+	struct append *append = append_new(f->mailbox);
+
+	for (unsigned i = 0; i < messages; i++)
+		CU_ASSERT_EQUAL(write_message(f, append, NULL, SLICE("text\r\n"), 6), 0);
+	return append;
+}
+
+static int commit_step(struct fixture *f, struct append *append, size_t budget, uint32_t *ret_uid)
+{
+	struct work work = { .now_usec = fixture_work(f).now_usec, .budget = budget };
+
+	return append_commit(append, &work, ret_uid);
+}
+
+/* Until so many of the files lie in cur/, beside those of before. */
+static void step_until_placed(
+	struct fixture *f, struct append *append, unsigned placed, unsigned before)
+{
+	uint32_t first;
+
+	for (int tries = 0; tries < 100 && fixture_count(f, "cur", "") < before + placed; tries++)
+		CU_ASSERT_EQUAL(commit_step(f, append, 1, &first), -EINPROGRESS);
+	CU_ASSERT_EQUAL(fixture_count(f, "cur", ""), before + placed);
+}
+
+/* Between two steps of a commit others see the mailbox as it was, and wait for the lock. */
+static void test_commit_in_steps(void)
+{
+	struct fixture f;
+	uint32_t first = 0, second = 0;
+
+	fixture_init(&f);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+
+	struct append *many = finished_append(&f, 5), *one = finished_append(&f, 1);
+
+	step_until_placed(&f, many, 2, 0);
+	CU_ASSERT(fixture_exists(&f, "dovecot-uidlist.lock"));
+	fixture_write(&f, "new/1700000001.M1P1.agent", "delivered\n");
+	CU_ASSERT_EQUAL(fixture_sync(&f), -EAGAIN);
+	CU_ASSERT_EQUAL(commit_step(&f, one, 1000, &second), -EAGAIN);
+	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "");
+	CU_ASSERT_EQUAL(commit_step(&f, many, 2, &first), -EINPROGRESS);
+	CU_ASSERT_EQUAL(commit_step(&f, many, 4, &first), 0);
+	CU_ASSERT_EQUAL(first, 1);
+	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2 3 4 5");
+	CU_ASSERT_EQUAL(commit(&f, one, &second), 0);
+	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2 3 4 5 6 7");
+	CU_ASSERT_EQUAL(second, 7);
+	append_free(many);
+	append_free(one);
+
+	many = finished_append(&f, 5);
+	step_until_placed(&f, many, 3, 7);
+	append_free(many); /* the connection ends */
+	CU_ASSERT_FALSE(fixture_exists(&f, "dovecot-uidlist.lock"));
+	CU_ASSERT_EQUAL(fixture_count(&f, "tmp", ""), 0);
+	fixture_reopen(&f);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2 3 4 5 6 7");
+	fixture_done(&f);
+}
+
 static const struct unit_test TESTS[] = {
 	{ "line ends", test_line_ends },
 	{ "one message", test_append },
@@ -859,6 +924,7 @@ static const struct unit_test TESTS[] = {
 	{ "move", test_move },
 	{ "move by several", test_move_by_several },
 	{ "a lock held elsewhere", test_locked },
+	{ "a commit in steps", test_commit_in_steps },
 	{ "what nobody finished", test_leftovers },
 	{ "a full disk", test_full_disk },
 	{ "across file systems", test_across_file_systems },
