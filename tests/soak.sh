@@ -1,5 +1,5 @@
 #!/bin/sh
-# Long runs, bounded: each fuzz target for SOAK_SECONDS (default 600), then the e2e tests again and again as long.
+# Long runs, bounded: each fuzz target for SOAK_SECONDS (default 600), every fault and outage, CRASH_KILLS (500) kills, then the e2e tests again and again as long.
 # In between, servers beside each other on one Maildir: RESTANTE_STEPS steps (2000) for each of RESTANTE_SEED ("1 2 3").
 # Builds the fuzzers first (`make fuzz`). Last line: "N passed, N failed".
 cd "$(dirname "$0")/.." || exit 2
@@ -29,6 +29,20 @@ for seed in ${RESTANTE_SEED:-1 2 3}; do
 	done
 done
 unset RESTANTE_STEPS RESTANTE_SEED
+make --no-print-directory "${B:-build}/tests/test_faults" "${B:-build}/tests/test_power_loss" || exit 1
+for t in test_faults test_power_loss; do
+	echo "$t: every fault at every call, every outage"
+	FAULTS_ALL=1 POWER_LOSS_ALL=1 nice "${B:-build}/tests/$t" >build-fuzz/$t.log 2>&1
+	status=$?
+	[ $status -eq 0 ] || tail -n 40 build-fuzz/$t.log
+	count $status
+done
+seed=$(date +%s)
+echo "test_crash: ${CRASH_KILLS:-500} kills, seed $seed"
+B=${B:-build} CRASH_KILLS=${CRASH_KILLS:-500} CRASH_SEED=$seed python3 tests/e2e/test_crash.py >build-fuzz/crash.log 2>&1
+status=$?
+[ $status -eq 0 ] || tail -n 40 build-fuzz/crash.log
+count $status
 end=$(($(date +%s) + seconds))
 while [ "$(date +%s)" -lt "$end" ]; do
 	for t in tests/e2e/test_*.py; do
