@@ -114,6 +114,23 @@ static int node_of_name(int dir_fd, const char *name)
 	return find_node(st.st_ino);
 }
 
+/* The directory that a name lies in, and the name there. */
+static int split_path(int dir_fd, const char *path, char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[256];
+	int fd, node;
+
+	*ret_name = strdup(slash ? slash + 1 : path);
+	if (!slash)
+		return node_of_fd(dir_fd);
+	snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+	fd = REAL(openat)(dir_fd, parent, O_PATH | O_CLOEXEC);
+	node = node_of_fd(fd);
+	REAL(close)(fd);
+	return node;
+}
+
 static void on_done(const struct done *done)
 {
 	struct event *event = &recording.events[recording.n++];
@@ -121,13 +138,10 @@ static void on_done(const struct done *done)
 
 	CU_ASSERT_FATAL(recording.n < EVENTS);
 	*event = (struct event){ .kind = done->kind, .dir = -1, .to_dir = -1, .node = -1 };
-	if (done->name) {
-		event->dir = node_of_fd(done->dir_fd);
-		event->name = strdup(done->name);
-	}
+	if (done->name)
+		event->dir = split_path(done->dir_fd, done->name, &event->name);
 	if (done->to_name) {
-		event->to_dir = node_of_fd(done->to_dir_fd);
-		event->to_name = strdup(done->to_name);
+		event->to_dir = split_path(done->to_dir_fd, done->to_name, &event->to_name);
 		event->node = node_of_name(done->to_dir_fd, done->to_name);
 	}
 	if (done->kind == DONE_CREATE)
@@ -473,6 +487,7 @@ static void write_file(struct outage *o, int number, const char *path)
 	struct timespec times[2] = { node->mtime, node->mtime };
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 
+	CHECK(fd >= 0, "%s: %s", path, strerror(errno));
 	CU_ASSERT_FATAL(fd >= 0);
 	CU_ASSERT_EQUAL(
 		pwrite(fd, node->base ? node->base : "", node->base_n, 0), (ssize_t)node->base_n);
