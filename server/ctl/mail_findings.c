@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "maildir/name.h"
 #include "server/ctl/mail.h"
+#include "server/ctl/mail_index.h"
 #include "server/ctl/mail_verify.h"
 
 #include <dirent.h>
@@ -115,6 +116,28 @@ static void find_odd_directory(struct survey *root, const struct mail *mail, con
 				  });
 }
 
+/* A cache that will be dropped is no disagreement; one that is damaged tells of a disk or a crash. */
+static void verify_index(const struct verification *v, struct survey *root)
+{
+	const char *path = v->mail->task->account->index_path;
+	struct mail_index index = mail_index_look(path);
+	const char *kind = index.state == MAIL_INDEX_DAMAGED   ? "index-damaged"
+			   : index.state == MAIL_INDEX_STALE   ? "index-stale"
+			   : index.state == MAIL_INDEX_UNKNOWN ? "index-unknown"
+							       : NULL;
+
+	if (kind)
+		survey_find(root, &(struct finding){
+					  .kind = kind,
+					  .is_note = index.state == MAIL_INDEX_STALE,
+					  .file = slice_str(path),
+					  .detail = survey_text(root, "%s",
+						  index.error < 0 ? strerror(-index.error)
+								  : "dropped and made anew when "
+								    "the mail is next opened"),
+				  });
+}
+
 /* Beside the mailboxes: the root itself. */
 static void verify_root(struct verification *v)
 {
@@ -130,6 +153,7 @@ static void verify_root(struct verification *v)
 	if (dir)
 		closedir(dir);
 	verify_lock(&root, v->mail->root_fd, "subscriptions.lock", &order);
+	verify_index(v, &root);
 	tell_findings(v, SLICE(""), &root);
 	survey_done(&root);
 }

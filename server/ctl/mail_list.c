@@ -1,12 +1,14 @@
 #include "server/ctl/mail_list.h"
 
+#include "base/must.h"
 #include "maildir/filename.h"
 #include "maildir/name.h"
-#include "maildir/special_use.h"
+#include "maildir/special_uses.h"
 #include "maildir/subscriptions.h"
 #include "server/ctl/mail.h"
+#include "server/ctl/mail_index.h"
 
-enum { NUMBER_BYTES = 24, NUMBERS = 8, LIST_CELLS = 6, STATUS_CELLS = 9 };
+enum { NUMBER_BYTES = 24, NUMBERS = 8, LIST_CELLS = 6, STATUS_CELLS = 9, USES_BYTES = 200 };
 
 static struct slice number(char *text, uint64_t value)
 {
@@ -25,32 +27,17 @@ struct list_progress {
 	struct mail *mail;
 	struct slice *subscribed;
 	size_t n_subscribed;
-	struct slice uses[SPECIAL_USE_COUNT]; /* the mailbox that each is of */
+	const unsigned *uses; /* of each entry of the mail: sets of special_use_bit() */
 };
 
-static void find_special_uses(struct list_progress *list)
+static unsigned uses_of(const struct list_progress *list, struct slice name)
 {
 	const struct mail *mail = list->mail;
-	unsigned best[SPECIAL_USE_COUNT], rank;
 
-	for (size_t i = 0; i < mail->n_entries; i++) {
-		enum special_use use = special_use_of_name(
-			mail->entries[i].name, mail->task->conf->mail.hierarchy_separator, &rank);
-
-		if (use == SPECIAL_USE_NONE || !mail->entries[i].exists ||
-			(list->uses[use].n > 0 && best[use] <= rank))
-			continue;
-		list->uses[use] = mail->entries[i].name;
-		best[use] = rank;
-	}
-}
-
-static struct slice special_use_of(const struct list_progress *list, struct slice name)
-{
-	for (unsigned use = SPECIAL_USE_NONE + 1; use < SPECIAL_USE_COUNT; use++)
-		if (list->uses[use].n > 0 && slice_equal(list->uses[use], name))
-			return slice_str(special_use_attribute((enum special_use)use));
-	return SLICE("");
+	for (size_t i = 0; i < mail->n_entries; i++)
+		if (slice_equal(mail->entries[i].name, name))
+			return list->uses[i];
+	return 0;
 }
 
 static bool is_subscribed(const struct list_progress *list, struct slice name)
@@ -72,13 +59,16 @@ static bool is_mailbox(const struct mail *mail, struct slice name)
 static void add_list_row(
 	struct list_progress *list, struct slice name, bool exists, const struct survey *survey)
 {
+	_cleanup_buf_ struct buf uses = BUF(USES_BYTES);
 	char texts[2][NUMBER_BYTES];
 	uint64_t unseen = 0;
+
+	must(special_use_format(uses_of(list, name), &uses) == 0);
 	struct slice cells[LIST_CELLS] = {
 		name,
 		flag(exists),
 		flag(is_subscribed(list, name)),
-		special_use_of(list, name),
+		buf_slice(&uses),
 	};
 
 	for (size_t i = 0; survey && i < survey->n_files; i++)
@@ -109,7 +99,8 @@ enum mail_status mail_task_list(void *arg, struct report *report)
 	if (mail_open(&mail, task, report) && subscriptions_read(mail.store, &mail.arena,
 						      &list.subscribed, &list.n_subscribed) == 0) {
 		status = MAIL_DONE;
-		find_special_uses(&list);
+		list.uses =
+			special_uses_find(mail.store, &mail.arena, mail.entries, mail.n_entries);
 		report_table(
 			report, "mailboxes", columns, task->counts ? LIST_CELLS : LIST_CELLS - 2);
 		if (task->counts)
@@ -193,8 +184,12 @@ enum mail_status mail_task_status(void *arg, struct report *report)
 	enum mail_status status = MAIL_FAILED;
 
 	if (mail_open(&mail, arg, report)) {
+		const char *path = mail.task->account->index_path;
+		struct mail_index index = mail_index_look(path);
+
 		report_table(report, "mailboxes", columns, STATUS_CELLS);
 		status = mail_each(&mail, status_of, &mail);
+		mail_index_report(&index, path, report);
 	}
 	mail_close(&mail);
 	return status;

@@ -4,6 +4,7 @@
 #include "server/ctl/mail_export.h"
 #include "server/ctl/mail_findings.h"
 #include "server/ctl/mail_list.h"
+#include "server/ctl/mail_rebuild.h"
 #include "server/ctl/output.h"
 
 #include <errno.h>
@@ -32,6 +33,8 @@ static const struct mailbox_verb verbs[] = {
 	{ "verify", "[MAILBOX...] [--quick] [--strict]",
 		"find what disagrees between files and uidlist; changes nothing",
 		TAKES_MAILBOXES | TAKES_VERIFY, mail_task_verify },
+	{ "rebuild", "", "drop the index and fill it anew, while no session of the user runs", 0,
+		mail_task_rebuild },
 	{ "export", "MAILBOX... | --all [--format mbox|tar] [-o FILE]",
 		"write messages to a file, or to a pipe",
 		TAKES_MAILBOXES | NEEDS_MAILBOXES | TAKES_EXPORT, mail_task_export },
@@ -77,9 +80,10 @@ static int usage(const struct mailbox_verb *verb)
 		fprintf(stderr, "restantectl: usage: restantectl mailbox %s USER|--path DIR %s\n",
 			verb->name, verb->arguments);
 	else
-		fprintf(stderr, "restantectl: mailbox wants list, status, verify or export; try "
-				"restantectl "
-				"help\n");
+		fprintf(stderr,
+			"restantectl: mailbox wants list, status, verify, rebuild or export; try "
+			"restantectl "
+			"help\n");
 	return MAIL_FAILED;
 }
 

@@ -1,4 +1,5 @@
 """restantectl mailbox: what it shows of a user's mail is so, it changes nothing, and it looks as the user, never as root."""
+import fcntl
 import json
 import mailbox
 import os
@@ -6,6 +7,7 @@ import pty
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import tarfile
 
@@ -127,6 +129,35 @@ def test_verify(machine):
     text = ctl(server, "verify", "alice")
     equal(text.returncode, 1, "in words")
     check(victim in text.stdout and "3 mailboxes" in text.stdout, "says where", text.stdout)
+
+
+def test_rebuild(machine):
+    """Not while somebody has the index; else all mailboxes are opened, and new mail gets its UID, as a session does it."""
+    server, path, facts = settled(machine)
+    machine.deliver(path, b"Subject: new\n\nx\n", USERS["alice"][0])
+    server.stop()
+    index = path + "/restante.index"
+    os.makedirs(index, exist_ok=True)
+    with open(index + "/lock", "w") as lock:
+        os.chown(index, 20001, 20001)
+        os.chown(index + "/lock", 20001, 20001)
+        fcntl.fcntl(lock, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK, as a session
+        equal(answer(server, "status", "alice", "INBOX")["index"][0]["state"], "in use", "state of the index")
+        result = ctl(server, "rebuild", "alice")
+        equal(result.returncode, 2, "while it is in use")
+        check("restantectl kick alice" in result.stderr, "what to do is told", result.stderr)
+    done = answer(server, "rebuild", "alice")
+    check("3 mailboxes, 12 messages" in done["messages"], "all of them", done)
+    check(done["index"][0]["state"] in ("ready", "none"), "the index", done)
+    shown = rows(server, "status", "alice", "INBOX")["INBOX"]
+    equal((shown["messages"], shown["without_uid"], shown["uidvalidity"]), (9, 0, facts["INBOX"]["UIDVALIDITY"]), "UIDs")
+    with open(index + "/data.mdb", "w") as f:
+        f.write("not LMDB's")
+    check(("", "index-damaged") in findings(server, "alice", status=1), "a damaged index")
+    equal(ctl(server, "rebuild", "alice").returncode, 0, "is made anew")
+    shutil.rmtree(index)
+    os.symlink("/etc", index)
+    check(("", "index-unknown") in findings(server, "alice", status=1), "a link in its place")
 
 
 def exported(server, *args, status=0):
@@ -328,7 +359,7 @@ def test_terminal(machine):
     check(b"not written to a terminal" in seen, "is told", seen)
 
 
-TESTS = [test_list, test_status, test_verify, test_export_mbox, test_export_tar, test_long_names, test_as_the_user, test_ordinary_user,
+TESTS = [test_list, test_status, test_verify, test_rebuild, test_export_mbox, test_export_tar, test_long_names, test_as_the_user, test_ordinary_user,
          test_paths_and_virtual_users, test_errors, test_terminal]
 if __name__ == "__main__":
     harness.main("ctl_mailbox", TESTS)
