@@ -60,7 +60,8 @@ static enum run begin_append(struct imap *imap)
 	imap->command.progress = p;
 
 	int r = mailbox_open(
-		imap->settings.store, imap->command.arguments.append.mailbox, &p->mailbox);
+		imap->settings.store,
+		connection_name(imap, imap->command.arguments.append.mailbox), &p->mailbox);
 
 	if (r == -ENOENT)
 		return imap_no(imap, "TRYCREATE", "No such mailbox");

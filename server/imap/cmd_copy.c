@@ -58,7 +58,8 @@ static bool begin_copy(struct imap *imap, bool move)
 	*p = (struct copy_progress){ .n = n };
 	imap->command.progress = p;
 
-	int r = mailbox_open(imap->settings.store, a->mailbox, &p->target);
+	int r = mailbox_open(
+		imap->settings.store, connection_name(imap, a->mailbox), &p->target);
 
 	if (r == -ENOENT)
 		(void)imap_no(imap, "TRYCREATE", "No such mailbox");

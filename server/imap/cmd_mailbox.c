@@ -57,9 +57,11 @@ void end_create(struct imap *imap)
 static enum run begin_create(struct imap *imap)
 {
 	const struct create_arguments *a = &imap->command.arguments.create;
-	struct slice name = without_delimiter(imap, a->name);
+	struct slice given = without_delimiter(imap, a->name), name;
 	struct create_progress *p = arena_alloc(&imap->arena, sizeof *p);
 
+	if (!connection_new_name(imap, given, &name))
+		return tree_failed(imap, -EINVAL);
 	if (a->unknown_use)
 		return imap_no(imap, "USEATTR", "No mailbox can have such a use here");
 
@@ -71,6 +73,7 @@ static enum run begin_create(struct imap *imap)
 
 	if (r < 0)
 		return tree_failed(imap, r);
+	connection_tell_name(imap, "", given, name);
 	imap->command.progress = p;
 	if (mailbox_open(imap->settings.store, name, &p->mailbox) < 0)
 		return imap_ok(imap, NULL, NULL); /* gone at once: it was made */
@@ -115,10 +118,11 @@ static enum run purge(struct imap *imap)
 
 enum run cmd_delete(struct imap *imap)
 {
-	struct slice name = imap->command.arguments.mailbox.name;
+	struct slice given = imap->command.arguments.mailbox.name, name;
 
 	if (imap->command.progress) /* deleted; its files go */
 		return purge(imap);
+	name = connection_name(imap, given);
 	if (is_inbox(name))
 		return imap_no(imap, "CANNOT", "INBOX cannot be deleted");
 
@@ -134,6 +138,7 @@ enum run cmd_delete(struct imap *imap)
 		write_raw(&imap->out,
 			SLICE("* OK [CLOSED] The mailbox that was selected is deleted\r\n"));
 	}
+	connection_tell_name(imap, "\\NonExistent", given, name);
 	imap->command.progress = arena_alloc(&imap->arena, 1);
 	return purge(imap);
 }
@@ -265,20 +270,28 @@ static enum run rename_inbox(struct imap *imap, struct slice to)
 enum run cmd_rename(struct imap *imap)
 {
 	const struct rename_arguments *a = &imap->command.arguments.rename;
-	struct slice to = without_delimiter(imap, a->to);
+	struct slice to = without_delimiter(imap, a->to), from, used;
 
+	if (!connection_new_name(imap, to, &used))
+		return tree_failed(imap, -EINVAL);
 	if (is_inbox(a->from))
-		return rename_inbox(imap, to);
+		return rename_inbox(imap, used);
+	from = connection_name(imap, a->from);
 
-	int r = tree_rename(imap->settings.store, a->from, to);
+	int r = tree_rename(imap->settings.store, from, used);
 
-	return r < 0 ? tree_failed(imap, r) : imap_ok(imap, NULL, NULL);
+	if (r < 0)
+		return tree_failed(imap, r);
+	connection_tell_name(imap, "", slice_equal(to, used) && slice_equal(from, a->from) ? used : a->from,
+		used);
+	return imap_ok(imap, NULL, NULL);
 }
 
 static enum run change_subscription(struct imap *imap, bool subscribed)
 {
-	int r = subscriptions_change(imap->settings.store, imap->command.arguments.mailbox.name,
-		subscribed, &imap->work);
+	int r = subscriptions_change(imap->settings.store,
+		connection_name(imap, imap->command.arguments.mailbox.name), subscribed,
+		&imap->work);
 	enum run wait = imap_wait(imap, &r);
 
 	if (wait != RUN_DONE)
@@ -291,7 +304,8 @@ static enum run change_subscription(struct imap *imap, bool subscribed)
 enum run cmd_subscribe(struct imap *imap)
 {
 	struct mailbox *mailbox;
-	int r = mailbox_open(imap->settings.store, imap->command.arguments.mailbox.name, &mailbox);
+	int r = mailbox_open(imap->settings.store,
+		connection_name(imap, imap->command.arguments.mailbox.name), &mailbox);
 
 	if (r < 0)
 		return imap_failed(imap, r);

@@ -49,7 +49,7 @@ static enum run begin_select(struct imap *imap)
 	imap->command.progress = p;
 
 	int r = mailbox_open(
-		imap->settings.store, a->name, &p->mailbox);
+		imap->settings.store, connection_name(imap, a->name), &p->mailbox);
 
 	return r < 0 ? imap_failed(imap, r) : RUN_DONE;
 }
@@ -69,9 +69,17 @@ static uint32_t first_unseen(struct imap *imap)
 /* RFC 9051 section 6.3.2. No attribute is claimed that would cost a look at the whole tree. */
 static void tell_list(struct imap *imap)
 {
+	struct slice name = mailbox_name(imap->mailbox);
+	struct slice given = imap->command.arguments.select.name;
+
 	write_format(&imap->out, "* LIST () \"%c\" ",
 		store_hierarchy_separator(imap->settings.store));
-	write_mailbox(&imap->out, mailbox_name(imap->mailbox));
+	write_mailbox(&imap->out, name);
+	if (!slice_equal(given, name)) {
+		write_raw(&imap->out, SLICE(" (\"OLDNAME\" ("));
+		write_mailbox(&imap->out, given);
+		write_raw(&imap->out, SLICE("))"));
+	}
 	write_crlf(&imap->out);
 }
 

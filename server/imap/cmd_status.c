@@ -191,7 +191,8 @@ enum run cmd_status(struct imap *imap)
 			connection_enable_condstore(imap);
 		p = imap->command.progress = arena_alloc(&imap->arena, sizeof *p);
 		r = mailbox_open(
-			imap->settings.store, imap->command.arguments.status.name, &p->mailbox);
+			imap->settings.store,
+			connection_name(imap, imap->command.arguments.status.name), &p->mailbox);
 		if (r < 0)
 			return imap_failed(imap, r);
 	}

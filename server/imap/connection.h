@@ -173,6 +173,25 @@ bool connection_limit(struct imap *imap, struct seq_ranges *seqnums);
 /* MESSAGELIMIT goes with the tagged response, or before it. Call it when the command is completed. */
 void connection_complete_limit(struct imap *imap);
 
+/*
+ * The name of a mailbox that there is: name itself, or its Normalization Form C where no mailbox has it as it stands
+ * (RFC 9051 section 5.1). In the arena.
+ */
+struct slice connection_name(struct imap *imap, struct slice name);
+
+/*
+ * Whether a mailbox may be made under that name; *ret_name is its Normalization Form C, in the arena. RFC 5198 section 2; 6855
+ * section 3.
+ */
+bool connection_new_name(struct imap *imap, struct slice name, struct slice *ret_name);
+
+/*
+ * Tell that a name that was given is not the one that is used: LIST with OLDNAME, to clients of IMAP4rev2. Nothing where both
+ * are the same. RFC 9051 section 6.3.9.7.
+ */
+void connection_tell_name(
+	struct imap *imap, const char *attributes, struct slice given, struct slice used);
+
 /* Leave the mailbox: close view, file and mailbox. The state is authenticated then. */
 void imap_deselect(struct imap *imap);
 
