@@ -55,6 +55,7 @@ static struct {
 	bool from_there_on; /* so do all calls of that name behind it */
 	int error;          /* errno; 0: a write that is cut short, other calls go well */
 	const char *failed; /* the call that failed; NULL: none */
+	bool failed_index;  /* it was about a file of the index */
 	void (*record)(const struct done *done);
 	bool poor; /* a file system that tells no types, and cannot refuse to rename onto a file */
 	bool no_disk; /* syncs are only counted and reported: they would make tests wait */
@@ -67,8 +68,25 @@ static inline void *interpose_real(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
+/* Whether a call is about the index: what it does with its own files must matter to nobody. */
+static inline bool interpose_is_index(int fd, const char *path)
+{
+	char link[64], target[512];
+
+	if (path && strstr(path, "restante.index"))
+		return true;
+	if (fd < 0)
+		return false;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+
+	ssize_t n = readlink(link, target, sizeof target - 1);
+
+	target[n > 0 ? n : 0] = '\0';
+	return strstr(target, "restante.index") != NULL;
+}
+
 /* Whether this call is to fail; errno is set. */
-static inline bool interpose_fails(const char *name)
+static inline bool interpose_fails(const char *name, int fd, const char *path)
 {
 	if (!interpose.armed)
 		return false;
@@ -81,6 +99,8 @@ static inline bool interpose_fails(const char *name)
 
 	if (interpose.calls != interpose.fail_at && !again)
 		return false;
+	if (!again)
+		interpose.failed_index = interpose_is_index(fd, path);
 	interpose.failed = name;
 	errno = interpose.error;
 	return true;
@@ -123,7 +143,7 @@ INTERPOSED int openat(int dir_fd, const char *path, int flags, ...)
 {
 	va_list args;
 
-	if (interpose_fails("openat"))
+	if (interpose_fails("openat", dir_fd, path))
 		return -1;
 	va_start(args, flags);
 
@@ -137,7 +157,7 @@ INTERPOSED int open(const char *path, int flags, ...)
 {
 	va_list args;
 
-	if (interpose_fails("open"))
+	if (interpose_fails("open", AT_FDCWD, path))
 		return -1;
 	va_start(args, flags);
 
@@ -151,35 +171,38 @@ INTERPOSED int open(const char *path, int flags, ...)
 int __openat_2(int dir_fd, const char *path, int flags);
 INTERPOSED int __openat_2(int dir_fd, const char *path, int flags)
 {
-	return interpose_fails("openat") ? -1 : interpose_openat(dir_fd, path, flags, 0);
+	return interpose_fails("openat", dir_fd, path) ? -1
+						       : interpose_openat(dir_fd, path, flags, 0);
 }
 
 int __open_2(const char *path, int flags);
 INTERPOSED int __open_2(const char *path, int flags)
 {
-	return interpose_fails("open") ? -1 : interpose_openat(AT_FDCWD, path, flags, 0);
+	return interpose_fails("open", AT_FDCWD, path) ? -1
+						       : interpose_openat(AT_FDCWD, path, flags, 0);
 }
 
 INTERPOSED ssize_t read(int fd, void *bytes, size_t n)
 {
-	return interpose_fails("read") ? -1 : REAL(read)(fd, bytes, n);
+	return interpose_fails("read", fd, NULL) ? -1 : REAL(read)(fd, bytes, n);
 }
 
 ssize_t __read_chk(int fd, void *bytes, size_t n, size_t room);
 INTERPOSED ssize_t __read_chk(int fd, void *bytes, size_t n, size_t room)
 {
-	return n > room || interpose_fails("read") ? -1 : REAL(read)(fd, bytes, n);
+	return n > room || interpose_fails("read", fd, NULL) ? -1 : REAL(read)(fd, bytes, n);
 }
 
 INTERPOSED ssize_t pread(int fd, void *bytes, size_t n, off_t offset)
 {
-	return interpose_fails("pread") ? -1 : REAL(pread)(fd, bytes, n, offset);
+	return interpose_fails("pread", fd, NULL) ? -1 : REAL(pread)(fd, bytes, n, offset);
 }
 
 ssize_t __pread_chk(int fd, void *bytes, size_t n, off_t offset, size_t room);
 INTERPOSED ssize_t __pread_chk(int fd, void *bytes, size_t n, off_t offset, size_t room)
 {
-	return n > room || interpose_fails("pread") ? -1 : REAL(pread)(fd, bytes, n, offset);
+	return n > room || interpose_fails("pread", fd, NULL) ? -1
+							      : REAL(pread)(fd, bytes, n, offset);
 }
 
 static inline off_t interpose_write_offset(int fd)
@@ -195,7 +218,7 @@ static inline off_t interpose_write_offset(int fd)
 
 INTERPOSED ssize_t write(int fd, const void *bytes, size_t n)
 {
-	if (interpose_fails("write"))
+	if (interpose_fails("write", fd, NULL))
 		return -1;
 
 	off_t offset = interpose_write_offset(fd);
@@ -212,7 +235,7 @@ INTERPOSED ssize_t write(int fd, const void *bytes, size_t n)
 
 INTERPOSED ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 {
-	if (interpose_fails("pwrite"))
+	if (interpose_fails("pwrite", fd, NULL))
 		return -1;
 
 	ssize_t written = REAL(pwrite)(fd, bytes, interpose_shorten(n), offset);
@@ -229,17 +252,17 @@ INTERPOSED ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 /* Only the index writes so; what it holds is not modelled. */
 INTERPOSED ssize_t writev(int fd, const struct iovec *iov, int n)
 {
-	return interpose_fails("writev") ? -1 : REAL(writev)(fd, iov, n);
+	return interpose_fails("writev", fd, NULL) ? -1 : REAL(writev)(fd, iov, n);
 }
 
 INTERPOSED ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 {
-	return interpose_fails("pwritev") ? -1 : REAL(pwritev)(fd, iov, n, offset);
+	return interpose_fails("pwritev", fd, NULL) ? -1 : REAL(pwritev)(fd, iov, n, offset);
 }
 
 INTERPOSED void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 {
-	if (fd >= 0 && interpose_fails("mmap"))
+	if (fd >= 0 && interpose_fails("mmap", fd, NULL))
 		return MAP_FAILED;
 	return REAL(mmap)(at, n, protection, flags, fd, offset);
 }
@@ -255,17 +278,17 @@ static inline int interpose_sync(int fd)
 
 INTERPOSED int fsync(int fd)
 {
-	return interpose_fails("fsync") ? -1 : interpose_sync(fd);
+	return interpose_fails("fsync", fd, NULL) ? -1 : interpose_sync(fd);
 }
 
 INTERPOSED int fdatasync(int fd)
 {
-	return interpose_fails("fdatasync") ? -1 : interpose_sync(fd);
+	return interpose_fails("fdatasync", fd, NULL) ? -1 : interpose_sync(fd);
 }
 
 INTERPOSED int ftruncate(int fd, off_t size)
 {
-	int r = interpose_fails("ftruncate") ? -1 : REAL(ftruncate)(fd, size);
+	int r = interpose_fails("ftruncate", fd, NULL) ? -1 : REAL(ftruncate)(fd, size);
 
 	if (r == 0)
 		interpose_done(&(struct done){ .kind = DONE_TRUNCATE, .fd = fd, .offset = size });
@@ -274,12 +297,12 @@ INTERPOSED int ftruncate(int fd, off_t size)
 
 INTERPOSED int fallocate(int fd, int mode, off_t offset, off_t n)
 {
-	return interpose_fails("fallocate") ? -1 : REAL(fallocate)(fd, mode, offset, n);
+	return interpose_fails("fallocate", fd, NULL) ? -1 : REAL(fallocate)(fd, mode, offset, n);
 }
 
 INTERPOSED int futimens(int fd, const struct timespec times[2])
 {
-	int r = interpose_fails("futimens") ? -1 : REAL(futimens)(fd, times);
+	int r = interpose_fails("futimens", fd, NULL) ? -1 : REAL(futimens)(fd, times);
 
 	if (r == 0)
 		interpose_done(&(struct done){ .kind = DONE_TIMES, .fd = fd });
@@ -288,22 +311,25 @@ INTERPOSED int futimens(int fd, const struct timespec times[2])
 
 INTERPOSED int fchmod(int fd, mode_t mode)
 {
-	return interpose_fails("fchmod") ? -1 : REAL(fchmod)(fd, mode);
+	return interpose_fails("fchmod", fd, NULL) ? -1 : REAL(fchmod)(fd, mode);
 }
 
 INTERPOSED int fstat(int fd, struct stat *st)
 {
-	return interpose_fails("fstat") ? -1 : REAL(fstat)(fd, st);
+	return interpose_fails("fstat", fd, NULL) ? -1 : REAL(fstat)(fd, st);
 }
 
 INTERPOSED int fstatat(int dir_fd, const char *name, struct stat *st, int flags)
 {
-	return interpose_fails("fstatat") ? -1 : REAL(fstatat)(dir_fd, name, st, flags);
+	return interpose_fails("fstatat", dir_fd, name) ? -1
+							: REAL(fstatat)(dir_fd, name, st, flags);
 }
 
 INTERPOSED int faccessat(int dir_fd, const char *name, int mode, int flags)
 {
-	return interpose_fails("faccessat") ? -1 : REAL(faccessat)(dir_fd, name, mode, flags);
+	return interpose_fails("faccessat", dir_fd, name)
+		       ? -1
+		       : REAL(faccessat)(dir_fd, name, mode, flags);
 }
 
 static inline int interpose_renameat2(
@@ -322,7 +348,7 @@ static inline int interpose_renameat2(
 
 INTERPOSED int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
-	if (interpose_fails("renameat2"))
+	if (interpose_fails("renameat2", from_fd, from))
 		return -1;
 	if (interpose.poor && flags != 0) {
 		errno = EINVAL;
@@ -333,12 +359,16 @@ INTERPOSED int renameat2(int from_fd, const char *from, int to_fd, const char *t
 
 INTERPOSED int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
-	return interpose_fails("renameat") ? -1 : interpose_renameat2(from_fd, from, to_fd, to, 0);
+	return interpose_fails("renameat", from_fd, from)
+		       ? -1
+		       : interpose_renameat2(from_fd, from, to_fd, to, 0);
 }
 
 INTERPOSED int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
-	int r = interpose_fails("linkat") ? -1 : REAL(linkat)(from_fd, from, to_fd, to, flags);
+	int r = interpose_fails("linkat", from_fd, from)
+			? -1
+			: REAL(linkat)(from_fd, from, to_fd, to, flags);
 
 	if (r == 0)
 		interpose_done(&(struct done){ .kind = DONE_LINK,
@@ -351,7 +381,8 @@ INTERPOSED int linkat(int from_fd, const char *from, int to_fd, const char *to, 
 
 INTERPOSED int unlinkat(int dir_fd, const char *name, int flags)
 {
-	int r = interpose_fails("unlinkat") ? -1 : REAL(unlinkat)(dir_fd, name, flags);
+	int r = interpose_fails("unlinkat", dir_fd, name) ? -1
+							  : REAL(unlinkat)(dir_fd, name, flags);
 
 	if (r == 0)
 		interpose_done(
@@ -371,22 +402,24 @@ static inline int interpose_mkdirat(int dir_fd, const char *name, mode_t mode)
 
 INTERPOSED int mkdirat(int dir_fd, const char *name, mode_t mode)
 {
-	return interpose_fails("mkdirat") ? -1 : interpose_mkdirat(dir_fd, name, mode);
+	return interpose_fails("mkdirat", dir_fd, name) ? -1
+							: interpose_mkdirat(dir_fd, name, mode);
 }
 
 INTERPOSED int mkdir(const char *name, mode_t mode)
 {
-	return interpose_fails("mkdir") ? -1 : interpose_mkdirat(AT_FDCWD, name, mode);
+	return interpose_fails("mkdir", AT_FDCWD, name) ? -1
+							: interpose_mkdirat(AT_FDCWD, name, mode);
 }
 
 INTERPOSED DIR *fdopendir(int fd)
 {
-	return interpose_fails("fdopendir") ? NULL : REAL(fdopendir)(fd);
+	return interpose_fails("fdopendir", fd, NULL) ? NULL : REAL(fdopendir)(fd);
 }
 
 INTERPOSED struct dirent *readdir(DIR *dir)
 {
-	struct dirent *e = interpose_fails("readdir") ? NULL : REAL(readdir)(dir);
+	struct dirent *e = interpose_fails("readdir", dirfd(dir), NULL) ? NULL : REAL(readdir)(dir);
 
 	if (e && interpose.poor)
 		e->d_type = DT_UNKNOWN;
@@ -395,7 +428,7 @@ INTERPOSED struct dirent *readdir(DIR *dir)
 
 INTERPOSED ssize_t getrandom(void *bytes, size_t n, unsigned flags)
 {
-	return interpose_fails("getrandom") ? -1 : REAL(getrandom)(bytes, n, flags);
+	return interpose_fails("getrandom", -1, NULL) ? -1 : REAL(getrandom)(bytes, n, flags);
 }
 
 INTERPOSED int close(int fd)

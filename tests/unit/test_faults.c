@@ -8,6 +8,7 @@
  *   the store that met the fault, one that knows nothing, and one without index see the same;
  *   what was acknowledged is there; nothing is lost, nothing is there twice, nothing is half there;
  *   a UID is that of the message it was; flags are as before or after;
+ *   a fault in the files of the index alone is nobody's affair: the command succeeds;
  *   the same command succeeds when the fault is over: no lock stays, no state is stuck.
  *
  * `make check` tries one error a call, in turn; FAULTS_ALL=1 tries all with all.
@@ -447,6 +448,7 @@ static bool try_fault(struct trial *t)
 	CU_ASSERT_EQUAL(t->result, 0);
 	interpose.calls = 0;
 	interpose.failed = NULL;
+	interpose.failed_index = false;
 	interpose.fail_at = t->k;
 	interpose.error = t->error;
 	interpose.from_there_on = t->from_there_on;
@@ -461,6 +463,8 @@ static bool try_fault(struct trial *t)
 
 	if (t->failed) {
 		check_answer(t, &w);
+		expect(t, t->result == 0 || !interpose.failed_index || t->from_there_on,
+			"a fault of the index fails a command");
 		expect(t, t->result != -3 || t->from_there_on, "a lock stays");
 		world_hang_up(&w);
 
