@@ -119,7 +119,7 @@ install: all ## install into DESTDIR with PREFIX (default /usr/local)
 	install -m 644 conf/sysusers.d/restante.conf $(DESTDIR)$(SYSUSERSDIR)/restante.conf
 	install -m 644 conf/tmpfiles.d/restante.conf $(DESTDIR)$(TMPFILESDIR)/restante.conf
 	install -m 644 man/restante.conf.5 $(DESTDIR)$(MANDIR)/man5
-	install -m 644 man/restante-internals.7 $(DESTDIR)$(MANDIR)/man7
+	install -m 644 man/restante-internals.7 man/restante-imap.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 man/restanted.8 man/restantectl.8 $(DESTDIR)$(MANDIR)/man8
 
 tidy: ## static analysis by clang-tidy and cppcheck

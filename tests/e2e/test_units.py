@@ -13,7 +13,8 @@ BUILD = os.path.join(ROOT, os.environ.get("B", "build"))
 MAX_EXPOSURE = 4.0
 SERVICES = {"imaps": "993", "imap": "143", "pop3s": "995", "pop3": "110"}
 UNITS = ["restante.service"] + [f"restante-{s}.socket" for s in SERVICES]
-MAN = {"restanted.8": 8, "restantectl.8": 8, "restante.conf.5": 5, "restante-internals.7": 7}
+MAN = {"restanted.8": 8, "restantectl.8": 8, "restante.conf.5": 5, "restante-internals.7": 7,
+       "restante-imap.7": 7}
 
 
 class Failed(Exception):
