@@ -105,6 +105,11 @@ static size_t put_ascii(char *out, struct slice s)
 	return i;
 }
 
+bool casemap_ascii(struct slice s, char *ret_folded)
+{
+	return put_ascii(ret_folded, s) == s.n;
+}
+
 /* Worked in pieces, so that the room for the worst growth is small. */
 enum { PIECE_BYTES = 1024 };
 

@@ -85,13 +85,19 @@ static void close_converter(struct charset_decoder *d)
 	d->has_cd = false;
 }
 
+/* eucJP-ms is Microsoft's; JIS X 0213 has its own characters where vendors put theirs. */
+static bool is_vendor_jis(const struct charset *charset)
+{
+	return charset && charset->iconv_name && strcmp(charset->iconv_name, "EUC-JP-MS") == 0;
+}
+
 /* Turn to a charset. One that cannot be had is guessed instead; a guess itself is never one of those. */
 static void use_charset(struct charset_decoder *d, const struct charset *charset)
 {
 	close_converter(d);
 	d->kind = charset ? charset->kind : CHARSET_GUESS;
 	d->held_n = 0;
-	d->jis = (struct iso2022jp){ 0 };
+	d->jis = (struct iso2022jp){ .vendor_rows = is_vendor_jis(charset) };
 	if (!charset || !charset->iconv_name)
 		return;
 	d->cd = iconv_open("UTF-8", charset->iconv_name);
@@ -318,7 +324,7 @@ int charset_decoder_finish(struct charset_decoder *decoder, struct buf *out)
 		r = buf_add(out, replacement);
 	if (decoder->asked && decoder->kind == decoder->asked->kind) {
 		decoder->held_n = 0;
-		decoder->jis = (struct iso2022jp){ 0 };
+		decoder->jis = (struct iso2022jp){ .vendor_rows = is_vendor_jis(decoder->asked) };
 	} else {
 		use_charset(decoder, decoder->asked);
 	}

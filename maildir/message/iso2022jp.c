@@ -1,5 +1,7 @@
 #include "maildir/message/iso2022jp.h"
 
+#include "maildir/message/iso2022jp_vendor.h"
+
 static const struct {
 	struct slice escape;
 	enum iso2022jp_set set;
@@ -81,6 +83,12 @@ static char *second_byte(struct iso2022jp *s, char c, char *euc)
 	if (!is_in_set(c)) {
 		*euc++ = (char)0xff;
 		return first_byte(s, c, euc);
+	}
+	if (s->set == ISO2022JP_208 && s->vendor_rows) {
+		size_t n = iso2022jp_vendor(first, c, euc);
+
+		if (n > 0)
+			return euc + n;
 	}
 	if (s->set == ISO2022JP_212)
 		*euc++ = (char)0x8f;

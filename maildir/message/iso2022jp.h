@@ -10,10 +10,11 @@ enum iso2022jp_set {
 	ISO2022JP_212,   /* and plane 2 of JIS X 0213 */
 };
 
-/* Start with all zeros. */
+/* Start with all zeros, but vendor_rows. */
 struct iso2022jp {
 	enum iso2022jp_set set;
 	bool shifted_out; /* SO: kana until SI */
+	bool vendor_rows; /* rows 89 to 92 are IBM's extensions; not in JIS X 0213, which has others there */
 	uint8_t held_n;   /* an escape sequence, or the first byte of a character */
 	char held[4];
 };

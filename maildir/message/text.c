@@ -12,6 +12,7 @@
 enum {
 	NEEDLE_BYTES = 256 * 1024, /* prepared; above what a command can carry */
 	CHUNK_BYTES = 4096,        /* of a body, decoded at once */
+	PLAIN_BYTES = 512,         /* of a header field that is looked at where it stands */
 };
 
 int text_header(struct slice value, struct buf *out)
@@ -40,8 +41,37 @@ bool text_contains(struct slice utf8, const struct text_needle *needle)
 	return slice_find_slice(buf_slice(&folded), buf_slice(&needle->folded)) >= 0;
 }
 
+/* Whether a value is what it says: neither encoded words nor folding nor other charsets. */
+static bool is_plain(struct slice value)
+{
+	unsigned found = 0;
+
+	for (size_t i = 0; i < value.n; i++)
+		found |= (unsigned char)value.p[i] < ' ' || value.p[i] == 0x7f;
+	return !found && slice_find_slice(value, SLICE("=?")) < 0;
+}
+
+/* Most header fields are plain, and short: they need no memory. Returns false: this one has to be decoded. */
+static bool plain_contains(
+	struct slice value, const struct text_needle *needle, bool *ret_contains)
+{
+	char folded[PLAIN_BYTES];
+
+	value = slice_trim(value);
+	if (value.n > sizeof folded || !is_plain(value) || !casemap_ascii(value, folded))
+		return false;
+	*ret_contains = slice_find_slice(
+				slice_from(folded, value.n), buf_slice(&needle->folded)) >= 0;
+	return true;
+}
+
 bool text_header_contains(struct slice value, const struct text_needle *needle)
 {
+	bool contains;
+
+	if (plain_contains(value, needle, &contains))
+		return contains;
+
 	_cleanup_buf_ struct buf text = BUF(value.n * TEXT_GROWTH + CHARSET_HELD_BYTES);
 
 	if (text_header(value, &text) < 0)

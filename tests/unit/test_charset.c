@@ -23,6 +23,8 @@ static const struct {
 	{ "iso-2022-jp", SLICE("\x1b$BF|K\\8l\x1b(B ok"), SLICE(NIHONGO " ok") },
 	{ "ISO-2022-JP", SLICE("\x1b$@F|\x1b(Jx\x1b(I1\x1b(B"), SLICE("\xe6\x97\xa5x\xef\xbd\xb1") },
 	{ "iso-2022-jp", SLICE("\x1b$B-!\x1b(B"), SLICE("\xe2\x91\xa0") }, /* NEC row 13: a circled 1 */
+	{ "iso-2022-jp", SLICE("\x1b$B|bya\x1b(B"), SLICE("\xe9\xab\x99\xe5\xa2\x9e") }, /* IBM's in NEC's rows 92 and 89 */
+	{ "iso-2022-jp-2004", SLICE("\x1b$B|b\x1b(B"), SLICE("\xe9\x83\x84") }, /* another one there */
 	{ "iso-2022-jp", SLICE("\x1b$BF"), SLICE(BAD) },
 	{ "iso-2022-jp", SLICE("\x1b$BF|\nx"), SLICE("\xe6\x97\xa5\nx") }, /* ends with its line */
 	{ "iso-2022-jp", SLICE("\x0e\x31\x0f\x31\xb1"), SLICE("\xef\xbd\xb1" "1\xef\xbd\xb1") },
