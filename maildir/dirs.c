@@ -4,8 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
-enum { YOUNG_USEC = 2 * USEC_PER_SEC, READ_BYTES = 256 * 1024 };
+enum {
+	YOUNG_USEC = 2 * USEC_PER_SEC,
+	YOUNG_LOCAL_USEC = 30 * USEC_PER_MSEC, /* a tick of the kernel's clock is 10 ms at most */
+	READ_BYTES = 256 * 1024
+};
 
 struct stamp stamp_from_stat(const struct stat *st)
 {
@@ -26,13 +32,48 @@ bool stamp_equal(const struct stamp *a, const struct stamp *b)
 	       a->ctime_nsec == b->ctime_nsec;
 }
 
-bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec)
+/* Of a time before 1970, or thousands of years ahead: 0. */
+static uint64_t usec_of(int64_t sec, uint32_t nsec)
 {
-	int64_t last = stamp->mtime_sec > stamp->ctime_sec ? stamp->mtime_sec : stamp->ctime_sec;
+	return sec < 0 || sec > UINT32_MAX * (int64_t)16 ? 0 : (uint64_t)sec * USEC_PER_SEC + nsec / 1000;
+}
 
+uint64_t stamp_usec(const struct stamp *stamp)
+{
+	uint64_t mtime = usec_of(stamp->mtime_sec, stamp->mtime_nsec);
+	uint64_t ctime = usec_of(stamp->ctime_sec, stamp->ctime_nsec);
+
+	return mtime > ctime ? mtime : ctime;
+}
+
+/* A local file system may still keep whole seconds only (ext4 with small inodes). */
+bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec, bool is_local)
+{
+	uint64_t last = stamp_usec(stamp);
+	bool is_fine = is_local && (stamp->mtime_nsec != 0 || stamp->ctime_nsec != 0);
+	uint64_t young = is_fine ? YOUNG_LOCAL_USEC : YOUNG_USEC;
+
+	if (!is_fine)
+		last -= last % USEC_PER_SEC;
 	/* One from the future (clocks of two hosts) changes with the next change like any other. */
-	return last >= 0 && (uint64_t)last * USEC_PER_SEC + USEC_PER_SEC + YOUNG_USEC > now_usec &&
-	       (uint64_t)last * USEC_PER_SEC < now_usec + YOUNG_USEC;
+	return last + (is_fine ? 0 : USEC_PER_SEC) + young > now_usec && last < now_usec + YOUNG_USEC;
+}
+
+/* A file system that other hosts change too tells of our changes only; of one that is not known nothing is assumed. */
+bool dirs_is_local(int dir_fd)
+{
+	static const unsigned long LOCAL[] = {
+		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC,
+		OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1, /* ZFS */
+	};
+	struct statfs fs;
+
+	if (fstatfs(dir_fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof LOCAL / sizeof *LOCAL; i++)
+		if ((unsigned long)fs.f_type == LOCAL[i])
+			return true;
+	return false;
 }
 
 int dirs_stamp(int dir_fd, const char *name, struct stamp *ret_stamp)

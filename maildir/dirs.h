@@ -20,9 +20,18 @@ bool stamp_equal(const struct stamp *a, const struct stamp *b);
 
 /*
  * Whether a file or directory with this stamp, looked at now, may be changed once more without its stamp changing:
- * its last change is too young for the clock of a coarse file system.
+ * its last change is too young for the clock of its file system, which is coarse unless it is_local.
  */
-bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec);
+bool stamp_is_young(const struct stamp *stamp, uint64_t now_usec, bool is_local);
+
+/* The later of both times, in microseconds since 1970; 0 for one that cannot be. */
+uint64_t stamp_usec(const struct stamp *stamp);
+
+/*
+ * Whether a directory lies on a file system that this host alone changes: times are of the kernel's clock, and every
+ * change comes as an event.
+ */
+bool dirs_is_local(int dir_fd);
 
 /* The stamp of name in dir. Returns 0 (all zeros if there is none), -ELOOP: a symbolic link, or -errno. */
 _must_check_ int dirs_stamp(int dir_fd, const char *name, struct stamp *ret_stamp);

@@ -46,7 +46,7 @@ struct index {
 	MDB_dbi tree;
 	MDB_txn *reading, *writing;
 	bool is_reading; /* else reading is NULL or at rest */
-	bool has_written;
+	bool has_written, sync;
 	size_t queued_bytes;
 	unsigned losses;
 	struct index_key damaged[DAMAGED_MAX];
@@ -587,6 +587,7 @@ static struct index *new_index(const struct index_settings *settings, const stru
 	index->dir_fd = index->lock_fd = -1;
 	index->path = strdup(settings->path);
 	must(index->path != NULL && asprintf(&index->data_path, "%s/" INDEX_DATA_NAME, settings->path) > 0);
+	index->sync = settings->sync;
 	index->max_bytes =
 		settings->max_bytes ? settings->max_bytes : (size_t)LIMIT_INDEX_MIB * 1024 * 1024;
 	if (!settings->boot_id ||
@@ -617,7 +618,7 @@ static void make_durable(struct index *index)
 	struct index_mark mark = { 0 };
 
 	index_rest(index);
-	if (!index->env || !index->has_written || setjmp(index->escape) != 0)
+	if (!index->env || !index->has_written || !index->sync || setjmp(index->escape) != 0)
 		return;
 	memcpy(mark.boot, index->boot, sizeof mark.boot);
 	if (mdb_env_sync(index->env, 1) == 0 &&

@@ -33,6 +33,7 @@ struct index_settings {
 	const char *path;    /* of the directory; made (mode 0700) if it is not there, its parent must be */
 	const char *boot_id; /* of this boot; NULL: not known, then what was not made durable is dropped */
 	size_t max_bytes;    /* of data.mdb; 0: LIMIT_INDEX_BYTES */
+	bool sync;           /* make it durable when it is closed */
 	bool drop;           /* the last process that had it died of it, perhaps */
 };
 
@@ -42,7 +43,7 @@ struct index_settings {
  */
 struct index *index_open(const struct index_settings *settings, const struct log *log);
 
-/* Make all durable, so that it outlives a reboot, and close. Blocks: for the disk. */
+/* Make all durable (with sync), so that it outlives a reboot, and close. Blocks: for the disk. */
 void index_close(struct index *index);
 
 /* Whether it can still take anything; false after a fault that a new one did not mend. */

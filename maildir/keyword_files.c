@@ -149,7 +149,7 @@ static int refresh_beyond(struct mailbox *mailbox, uint64_t now_usec)
 	if (r > 0) {
 		apply_beyond(mailbox, buf_slice(&text), now_usec);
 		keywords->beyond_stamp = stamp;
-		if (stamp_is_young(&stamp, now_usec))
+		if (stamp_is_young(&stamp, now_usec, mailbox->is_local))
 			keywords->beyond_stamp.size = 0; /* read it once more when it is older */
 	}
 	keywords->beyond_stale = false;

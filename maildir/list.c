@@ -86,7 +86,7 @@ static bool keep_text(struct list *list, struct slice text, uint32_t *ret_at)
 	       keep_bytes(list, slice_from(copy, text.n + 1), ret_at);
 }
 
-static uint32_t hash_base(const struct list *list, struct slice base)
+uint32_t list_hash(const struct list *list, struct slice base)
 {
 	return (uint32_t)hash_siphash(list->hash_key, base);
 }
@@ -136,7 +136,7 @@ bool list_load(
 	loaded.fields_bytes = (uint16_t)fields.n;
 	loaded.fields_at = loaded.info_at = 0;
 	if (base.n == 0 || base.n > UINT8_MAX || fields.n > UINT16_MAX || info.n > UINT8_MAX ||
-		hash_base(list, base) != list->hashes[number])
+		list_hash(list, base) != list->hashes[number])
 		return false;
 	if (!keep_bytes(list, base, &loaded.base_at) ||
 		(fields.n > 0 && !keep_bytes(list, fields, &loaded.fields_at)) ||
@@ -176,7 +176,7 @@ size_t list_add(struct list *list, uint32_t msg_uid, struct slice base, struct s
 		list_reserve(list, list->cap + list->cap / 4 + LIST_FIRST, 0);
 	list->messages[list->n] = (struct message){ .msg_uid = msg_uid };
 	list->entries[list->n] = entry;
-	list->hashes[list->n] = hash_base(list, base);
+	list->hashes[list->n] = list_hash(list, base);
 	list_touch(list, list->n);
 	return list->n++;
 }
@@ -290,7 +290,7 @@ static ssize_t find_one_by_one(
 
 ssize_t list_find_base(const struct list *list, struct slice base)
 {
-	uint32_t hash = hash_base(list, base);
+	uint32_t hash = list_hash(list, base);
 	ssize_t found = find_one_by_one(list, list->n_keys, list->n, base, hash);
 
 	if (found >= 0 || list->n_keys == 0)

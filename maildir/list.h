@@ -95,6 +95,9 @@ static inline bool list_is_loaded(const struct list *list, size_t number)
 	return list->entries[number].base_bytes > 0;
 }
 
+/* The hash of a base name, as in hashes[]. */
+uint32_t list_hash(const struct list *list, struct slice base);
+
 /* Note that a message, or its entry, is not any more as the index has it; or all of them. */
 void list_touch(struct list *list, size_t number);
 void list_touch_all(struct list *list);

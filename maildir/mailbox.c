@@ -114,7 +114,9 @@ void mailbox_note_vanished_done(struct mailbox *mailbox, uint64_t modseq)
 int mailbox_vanished(struct mailbox *mailbox, uint64_t modseq, struct arena *arena,
 	const uint32_t **ret_uids, size_t *ret_n)
 {
-	return vanished_since(&mailbox->vanished, modseq, arena, ret_uids, ret_n);
+	return modseq < mailbox->vanished.complete_from
+		       ? snapshot_vanished(mailbox, modseq, arena, ret_uids, ret_n)
+		       : vanished_since(&mailbox->vanished, modseq, arena, ret_uids, ret_n);
 }
 
 void mailbox_note_members(struct mailbox *mailbox)
@@ -251,8 +253,14 @@ int mailbox_find_vanished(struct mailbox *mailbox, uint32_t msg_uid, struct work
 
 bool mailbox_cur_begin(struct mailbox *mailbox)
 {
+	struct store *store = mailbox->store;
 	struct stamp stamp;
 
+	/* With a watch, what others do between two of our changes shows at once, and no later look is needed. */
+	if (!mailbox->watched && mailbox->is_local && !store->watch_tried) {
+		store->watch_tried = true;
+		(void)!store_watch(store);
+	}
 	return dirs_stamp_fd(mailbox->cur_fd, &stamp) == 0 &&
 	       stamp_equal(&stamp, &mailbox->cur_stamp);
 }

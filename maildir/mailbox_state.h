@@ -7,6 +7,7 @@
 #include "maildir/list.h"
 #include "maildir/lock.h"
 #include "maildir/mailbox.h"
+#include "maildir/snapshot.h"
 #include "maildir/sync_state.h"
 #include "maildir/uid_array.h"
 #include "maildir/uidlist.h"
@@ -51,6 +52,8 @@ struct mailbox {
 	char *name;
 	int dir_fd, cur_fd, new_fd;
 	int cur_watch, new_watch; /* inotify; -1 */
+	bool is_local;            /* see dirs.h */
+	uint64_t new_ino;         /* of new/ */
 	bool watched;             /* every change of cur/ by others becomes an event */
 
 	struct list list;
@@ -58,6 +61,7 @@ struct mailbox {
 	struct keyword_state keywords;
 	struct changes changes;
 	struct vanished vanished;
+	struct snapshot snapshot;
 	struct uid_array
 		*uids; /* of the messages shown, made when a view asks; NULL when they changed */
 	uint64_t members_count; /* grows when messages are added or removed */

@@ -42,6 +42,22 @@ static int make_parts(const struct log *log, const char *path, int root_fd)
 	return 0;
 }
 
+static void open_index(struct store *store)
+{
+	const struct store_settings *settings = &store->settings;
+
+	if (settings->index_path)
+		store->index = index_open(
+			&(struct index_settings){
+				.path = settings->index_path,
+				.boot_id = settings->boot_id,
+				.max_bytes = settings->index_max_bytes,
+				.drop = settings->drop_index,
+				.sync = settings->fsync != FSYNC_NEVER,
+			},
+			store->log);
+}
+
 int store_open(
 	const struct store_settings *settings, const struct log *log, struct store **ret_store)
 {
@@ -71,24 +87,9 @@ int store_open(
 	store->log = log;
 	store->root_fd = take_fd(&root_fd);
 	store->watch_fd = -1;
+	open_index(store);
 	*ret_store = store;
 	return 0;
-}
-
-uint64_t store_rest(struct store *store)
-{
-	(void)store;
-	return UINT64_MAX;
-}
-
-void store_close(struct store *store)
-{
-	must(store->mailboxes == NULL);
-	quota_done(store);
-	if (store->watch_fd >= 0)
-		close(store->watch_fd);
-	close(store->root_fd);
-	free(store);
 }
 
 uint64_t store_change_count(const struct store *store)
@@ -134,6 +135,51 @@ static void free_mailbox(struct mailbox *mailbox)
 	free(mailbox);
 }
 
+static void remove_mailbox(struct mailbox *mailbox)
+{
+	struct mailbox **link = &mailbox->store->mailboxes;
+
+	while (*link != mailbox)
+		link = &(*link)->next;
+	*link = mailbox->next;
+	store_unwatch_mailbox(mailbox->store, mailbox);
+	sync_abort(mailbox);
+	free_mailbox(mailbox);
+}
+
+uint64_t store_rest(struct store *store)
+{
+	uint64_t again_usec = UINT64_MAX;
+
+	for (struct mailbox *mailbox = store->mailboxes, *next; mailbox; mailbox = next) {
+		uint64_t usec = snapshot_save(mailbox, false);
+
+		next = mailbox->next;
+		if (usec < again_usec)
+			again_usec = usec;
+		if (usec == UINT64_MAX && mailbox->opened == 0)
+			remove_mailbox(mailbox);
+	}
+	index_rest(store->index);
+	return again_usec;
+}
+
+void store_close(struct store *store)
+{
+	while (store->mailboxes) {
+		must(store->mailboxes->opened == 0);
+		while (snapshot_save(store->mailboxes, true) == 0)
+			;
+		remove_mailbox(store->mailboxes);
+	}
+	index_close(store->index);
+	quota_done(store);
+	if (store->watch_fd >= 0)
+		close(store->watch_fd);
+	close(store->root_fd);
+	free(store);
+}
+
 static struct mailbox *new_mailbox(struct store *store, struct slice name)
 {
 	struct mailbox *mailbox = calloc(1, sizeof *mailbox);
@@ -154,14 +200,20 @@ static struct mailbox *new_mailbox(struct store *store, struct slice name)
 
 static int open_directories(struct mailbox *mailbox, const char *dir)
 {
+	struct stat st;
+
 	mailbox->dir_fd = dirs_open(mailbox->store->root_fd, dir, false);
 	if (mailbox->dir_fd < 0)
 		return mailbox->dir_fd;
 	mailbox->cur_fd = dirs_open(mailbox->dir_fd, "cur", false);
 	if (mailbox->cur_fd < 0)
 		return mailbox->cur_fd;
+	mailbox->is_local = dirs_is_local(mailbox->cur_fd);
 	mailbox->new_fd = dirs_open(mailbox->dir_fd, "new", true);
-	return mailbox->new_fd < 0 ? mailbox->new_fd : 0;
+	if (mailbox->new_fd < 0 || fstat(mailbox->new_fd, &st) < 0)
+		return mailbox->new_fd < 0 ? mailbox->new_fd : -errno;
+	mailbox->new_ino = st.st_ino;
+	return 0;
 }
 
 /* One that was replaced under its users is left to them: who opens it now gets a fresh one. */
@@ -231,17 +283,13 @@ int mailbox_open(struct store *store, struct slice name, struct mailbox **ret_ma
 	return 0;
 }
 
+/* One that is not saved yet stays until it is: store_rest(). Who opens it again meanwhile finds it as it was. */
 void mailbox_close(struct mailbox *mailbox)
 {
-	struct mailbox **link = &mailbox->store->mailboxes;
-
 	must(mailbox->opened > 0);
 	if (--mailbox->opened > 0)
 		return;
-	while (*link != mailbox)
-		link = &(*link)->next;
-	*link = mailbox->next;
-	store_unwatch_mailbox(mailbox->store, mailbox);
-	sync_abort(mailbox);
-	free_mailbox(mailbox);
+	mailbox_drop_counts(mailbox);
+	if (mailbox->sync.phase != SYNC_LOOK || snapshot_save(mailbox, false) == UINT64_MAX)
+		remove_mailbox(mailbox);
 }

@@ -13,6 +13,7 @@ struct store_settings {
 	const char *path;         /* of the INBOX, absolute */
 	const char *index_path;   /* absolute; may not exist yet; NULL: no index */
 	const char *boot_id;      /* of this boot, see index.h; NULL: not known */
+	size_t index_max_bytes;   /* 0: LIMIT_INDEX_MIB */
 	bool drop_index;          /* the user's last process may have died of it */
 	char hierarchy_separator; /* '/' or '.' towards clients */
 	enum fsync_mode fsync;
@@ -39,7 +40,7 @@ _must_check_ int store_open(const struct store_settings *settings, const struct 
  */
 uint64_t store_rest(struct store *store);
 
-/* Close; every mailbox must be closed before. Blocks: the index is made durable. */
+/* Close; whoever opened a mailbox must have closed it before. Blocks: the index is made durable. */
 void store_close(struct store *store);
 
 /* '/' or '.', as the settings have it: what separates levels of a mailbox name towards clients. */

@@ -14,6 +14,7 @@ struct store {
 	unsigned names_made; /* base names, for filename_format_unique() */
 	bool maildrop_locked;
 	int watch_fd; /* inotify, or -1 */
+	bool watch_tried;    /* for our own changes: mailbox_cur_begin() */
 	struct index *index; /* or NULL */
 	struct quota_count *quota_count; /* a count under way (quota_file.c), or NULL */
 };

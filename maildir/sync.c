@@ -155,10 +155,18 @@ static int look(struct mailbox *mailbox, uint64_t now_usec)
 		return r;
 	sync->scan_cur =
 		!mailbox->synced || mailbox->must_scan || !stamp_equal(&cur, &mailbox->cur_stamp) ||
-		(mailbox->cur_young && !mailbox->watched && !stamp_is_young(&cur, now_usec));
+		(mailbox->cur_young && !mailbox->watched && !stamp_is_young(&cur, now_usec, mailbox->is_local));
 	return sync->scan_cur || !stamp_equal(&new, &mailbox->new_stamp) ||
-	       stamp_is_young(&new, now_usec) || uidlist_changed(mailbox) ||
+	       stamp_is_young(&new, now_usec, mailbox->is_local) || uidlist_changed(mailbox) ||
 	       keyword_files_changed(mailbox);
+}
+
+/* What the index said does not fit the files. Nobody was told of it: all is read from the files. */
+static void forget_restored(struct mailbox *mailbox)
+{
+	finish(mailbox);
+	snapshot_forget(mailbox);
+	uidlist_file_forget(mailbox);
 }
 
 static int read_files(struct mailbox *mailbox, struct work *work)
@@ -166,6 +174,10 @@ static int read_files(struct mailbox *mailbox, struct work *work)
 	size_t before = mailbox->list.n;
 	int r = uidlist_file_refresh(mailbox);
 
+	if (r == -EBADMSG && mailbox->snapshot.is_restored) {
+		forget_restored(mailbox);
+		return 0;
+	}
 	if (r == -EBADMSG) { /* whether it is will be decided under the lock */
 		mailbox->sync.phase = SYNC_LOCK;
 		mailbox->sync.uidlist_broken = true;
@@ -195,8 +207,8 @@ static bool scan_is_sure(const struct mailbox *mailbox, uint64_t now_usec)
 	struct stamp cur, new;
 
 	return dirs_stamp_fd(mailbox->cur_fd, &cur) == 0 && stamp_equal(&cur, &sync->cur_before) &&
-	       !stamp_is_young(&cur, now_usec) && dirs_stamp_fd(mailbox->new_fd, &new) == 0 &&
-	       stamp_equal(&new, &sync->new_before) && !stamp_is_young(&new, now_usec);
+	       !stamp_is_young(&cur, now_usec, mailbox->is_local) && dirs_stamp_fd(mailbox->new_fd, &new) == 0 &&
+	       stamp_equal(&new, &sync->new_before) && !stamp_is_young(&new, now_usec, mailbox->is_local);
 }
 
 static bool needs_lock(const struct mailbox *mailbox)
@@ -261,11 +273,13 @@ static void keep_stamps(struct mailbox *mailbox, uint64_t now_usec)
 	if (sync->degraded)
 		return; /* read again the next time */
 	mailbox->new_stamp = sync->new_before;
+	if (stamp_is_young(&sync->new_before, now_usec, mailbox->is_local))
+		mailbox->new_stamp = (struct stamp){ 0 }; /* read it once more when it is older */
 	if (sync->stamps_moved) {
 		mailbox->cur_young = true;
 	} else if (sync->scan_cur) {
 		mailbox->cur_stamp = sync->cur_before;
-		mailbox->cur_young = stamp_is_young(&sync->cur_before, now_usec);
+		mailbox->cur_young = stamp_is_young(&sync->cur_before, now_usec, mailbox->is_local);
 	}
 }
 
@@ -280,7 +294,8 @@ static void commit(struct mailbox *mailbox, struct work *work)
 	mailbox->keywords.beyond_stale |= list->n > list->n_shown;
 	if (keyword_files_refresh(mailbox, work->now_usec) < 0)
 		mailbox->keywords.beyond_stale = false; /* logged when it was read first */
-	if (!mailbox->synced)
+	mailbox->snapshot.is_restored = false;
+	if (!mailbox->synced && mailbox->recent_from == 0)
 		mailbox->recent_from =
 			sync->first_new_uid ? sync->first_new_uid : mailbox->uidlist.header.uidnext;
 	if (list->n_shown < shown || list->n > list->n_shown || !mailbox->synced)
@@ -317,9 +332,12 @@ static int step(struct mailbox *mailbox, struct work *work)
 
 	switch (sync->phase) {
 	case SYNC_LOOK:
+		if (!mailbox->synced)
+			snapshot_restore(mailbox);
 		r = look(mailbox, work->now_usec);
 		if (r <= 0) {
 			sync->again = false;
+			mailbox->snapshot.is_restored &= r < 0;
 			return r;
 		}
 		sync->phase = SYNC_READ;
@@ -342,6 +360,10 @@ static int step(struct mailbox *mailbox, struct work *work)
 		break;
 	case SYNC_LOCK:
 		r = sync_take_lock(mailbox, work);
+		if (r == -EBADMSG && mailbox->snapshot.is_restored) {
+			forget_restored(mailbox);
+			r = 0;
+		}
 		break;
 	case SYNC_ASSIGN:
 		r = sync_assign_uids(mailbox, work);
@@ -374,7 +396,7 @@ static int sync_files(struct mailbox *mailbox, struct work *work)
 
 	lock_touch(&mailbox->lock, work->now_usec);
 	while (r > 0)
-		r = step(mailbox, work);
+		r = mailbox->replaced ? -ESTALE : step(mailbox, work);
 	if (r == 0 || r == -EINPROGRESS || r == -EAGAIN)
 		return r;
 	if (is_deleted(mailbox)) {

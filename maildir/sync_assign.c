@@ -101,6 +101,8 @@ int sync_take_lock(struct mailbox *mailbox, struct work *work)
 		return r == -EAGAIN ? r : degrade(mailbox, r);
 	sync->have_lock = true;
 	r = uidlist_file_refresh(mailbox);
+	if (r == -EBADMSG && mailbox->snapshot.is_restored)
+		return r;
 	if (r == -EBADMSG)
 		return start_over(mailbox, work->now_usec);
 	if (r < 0)

@@ -404,6 +404,8 @@ static int rewrite(struct mailbox *mailbox, struct work *work)
 		r = uidlist_format_header(&mailbox->uidlist.header, &text);
 	if (r == 0)
 		r = format_messages(list, 0, &text, &records);
+	if (r == 0 && mailbox->replaced)
+		r = -ESTALE; /* names could not be had */
 	if (r < 0)
 		return r;
 	if (!lock_is_ours(&mailbox->lock, mailbox->dir_fd, UIDLIST_LOCK_NAME)) {

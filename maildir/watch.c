@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <linux/magic.h>
 #include <sys/inotify.h>
-#include <sys/vfs.h>
 
 enum { EVENTS_BYTES = 16 * 1024 };
 
@@ -21,26 +19,6 @@ static int add_watch(const struct store *store, int dir_fd)
 	return inotify_add_watch(store->watch_fd, path, WATCHED);
 }
 
-/*
- * Whether every change comes as an event. A file system that other hosts change too tells of ours only, and of one
- * that is not known here nothing is assumed.
- */
-static bool tells_all(int dir_fd)
-{
-	static const unsigned long LOCAL[] = {
-		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC,
-		0x2fc12fc1, /* ZFS */
-	};
-	struct statfs fs;
-
-	if (fstatfs(dir_fd, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < sizeof LOCAL / sizeof *LOCAL; i++)
-		if ((unsigned long)fs.f_type == LOCAL[i])
-			return true;
-	return false;
-}
-
 void store_watch_mailbox(struct store *store, struct mailbox *mailbox)
 {
 	if (store->watch_fd < 0)
@@ -50,7 +28,7 @@ void store_watch_mailbox(struct store *store, struct mailbox *mailbox)
 	if (mailbox->cur_watch < 0 || mailbox->new_watch < 0)
 		mailbox_log(mailbox, LOG_PRIORITY_NOTICE, "cannot be watched: %s", strerror(errno));
 	else
-		mailbox->watched = tells_all(mailbox->cur_fd);
+		mailbox->watched = mailbox->is_local;
 
 	/* Changes from before the watch may hide under the stamp that is known. */
 	if (mailbox->synced && mailbox->cur_young)
@@ -110,10 +88,13 @@ static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 static void take_event(struct store *store, const struct inotify_event *event)
 {
 	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next) {
+		bool before = mailbox->must_scan;
+
 		if (event->mask & IN_Q_OVERFLOW)
 			mailbox->must_scan = true;
 		else if (event->wd == mailbox->cur_watch && !mailbox->must_scan)
 			mailbox->must_scan = !is_echo(mailbox, event);
+		store->changes += mailbox->must_scan && !before;
 	}
 }
 

@@ -46,6 +46,7 @@ struct account *account_new(const struct frame_adopt *adopt)
 		.home = copy(adopt->home),
 		.mail_path = copy(adopt->mail_path),
 		.index_path = copy(adopt->index_path),
+		.drop_index = adopt->drop_index,
 		.identity = identity_of(adopt),
 	};
 	return account;
@@ -101,6 +102,8 @@ int account_enter(const struct account *account, const struct session_settings *
 		if (r < 0)
 			log_line(log, LOG_PRIORITY_ERROR, "user=%s: cannot make %s: %s",
 				account->user, account->mail_path, strerror(-r));
+		/* Elsewhere it must be there before the sandbox is; where it cannot be made, whoever opens it will tell. */
+		(void)!become_make_directory(account->home, account->index_path);
 	}
 	r = user_sandbox_enter(&(struct user_sandbox_settings){
 		.mail_path = account->mail_path,
@@ -161,6 +164,8 @@ struct store *account_open_store(const struct account *account,
 			.fsync = fsync_mode_of(settings->conf->mail.fsync),
 			.hostname = settings->hostname,
 			.uidl_format = settings->conf->pop3.uidl_format,
+			.boot_id = settings->boot_id,
+			.drop_index = account->drop_index,
 			.quota_bytes = settings->conf->mail.quota_storage_bytes,
 			.quota_messages = settings->conf->mail.quota_messages,
 			.quota_ignore = settings->conf->mail.quota_ignore.values,

@@ -10,6 +10,7 @@
 struct account {
 	char *user; /* for logs, escaped */
 	char *home, *mail_path, *index_path;
+	bool drop_index; /* the user's last session died in a way that may have spoilt it */
 	struct identity identity;
 };
 

@@ -6,16 +6,18 @@
 #include "server/session/user_sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { HOSTNAME_MAX_BYTES = 256 };
+enum { HOSTNAME_MAX_BYTES = 256, BOOT_ID_BYTES = 37 };
 
 struct session_pool {
 	struct seccomp_program filter;
 	struct charset_preload *charsets;
 	char hostname[HOSTNAME_MAX_BYTES]; /* read once: a session has no way to */
+	char boot_id[BOOT_ID_BYTES];       /* the same; "": not known */
 };
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -70,6 +72,9 @@ static int child(void *state, const struct pool_child *pool_child)
 							.conf = pool_child->conf,
 							.filter = &session_pool->filter,
 							.hostname = session_pool->hostname,
+							.boot_id = session_pool->boot_id[0]
+									   ? session_pool->boot_id
+									   : NULL,
 							.status = &status,
 						});
 }
@@ -82,6 +87,17 @@ static const struct pool_type session_pool_type = {
 	.child = child,
 };
 
+/* 36 characters and a line feed. */
+static void read_boot_id(char ret_boot_id[BOOT_ID_BYTES])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, ret_boot_id, BOOT_ID_BYTES) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	ret_boot_id[n == BOOT_ID_BYTES ? BOOT_ID_BYTES - 1 : 0] = '\0';
+}
+
 int main(int argc, char **argv)
 {
 	struct session_pool session_pool = { .hostname = "localhost" };
@@ -91,6 +107,8 @@ int main(int argc, char **argv)
 	tzset();
 	if (gethostname(session_pool.hostname, sizeof session_pool.hostname) == 0)
 		session_pool.hostname[sizeof session_pool.hostname - 1] = '\0';
+
+	read_boot_id(session_pool.boot_id);
 
 	int status = pool_main(&session_pool_type, &session_pool, argc, argv);
 

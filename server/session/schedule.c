@@ -33,6 +33,7 @@ struct schedule {
 	ev_idle not_waiting; /* active while somebody has work left: the loop then only looks */
 	ev_io watch;         /* of the store's directories */
 	ev_timer settle, poll;
+	ev_timer rest; /* the store has something to write when nothing more happens */
 	bool watch_failed; /* and was logged */
 	bool one_left;     /* perhaps the last one in IDLE */
 };
@@ -245,6 +246,26 @@ static void run_place(struct schedule *schedule, struct place *place)
 	apply(place);
 }
 
+/* Between time slices: what the store keeps for later may be due. It may find changes by others, which all are told. */
+static void rest_store(struct schedule *schedule)
+{
+	uint64_t again_usec = schedule->store ? store_rest(schedule->store) : UINT64_MAX;
+
+	ev_timer_stop(schedule->settings.loop, &schedule->rest);
+	if (again_usec != UINT64_MAX) {
+		ev_timer_set(&schedule->rest, (double)again_usec / USEC_PER_SEC, 0);
+		ev_timer_start(schedule->settings.loop, &schedule->rest);
+	}
+	notice_changes(schedule, NULL);
+}
+
+static void on_rest(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	rest_store(timer->data);
+}
+
 /* One time slice for each that has work. */
 static void on_round(struct ev_loop *loop, ev_prepare *round, int events)
 {
@@ -260,8 +281,10 @@ static void on_round(struct ev_loop *loop, ev_prepare *round, int events)
 			run_place(schedule, place);
 		}
 	}
-	if (any_ran || schedule->one_left)
+	if (any_ran || schedule->one_left) {
 		follow_idling(schedule);
+		rest_store(schedule);
+	}
 	schedule->one_left = false;
 	DL_FOREACH(schedule->places, place)
 	{
@@ -291,6 +314,8 @@ struct schedule *schedule_new(const struct schedule_settings *settings)
 	ev_io_init(&schedule->watch, on_watch, -1, EV_READ);
 	ev_timer_init(&schedule->settle, on_settled, settle_seconds, 0);
 	ev_timer_init(&schedule->poll, on_poll, poll_seconds, poll_seconds);
+	ev_timer_init(&schedule->rest, on_rest, 0, 0);
+	schedule->rest.data = schedule;
 	schedule->round.data = schedule->watch.data = schedule->settle.data = schedule->poll.data =
 		schedule;
 	ev_prepare_start(settings->loop, &schedule->round);
@@ -302,6 +327,7 @@ void schedule_free(struct schedule *schedule)
 	struct place *place, *next;
 
 	stop_watching(schedule);
+	ev_timer_stop(schedule->settings.loop, &schedule->rest);
 	DL_FOREACH_SAFE(schedule->places, place, next)
 	{
 		remove_place(place);

@@ -9,6 +9,7 @@ struct session_settings {
 	const struct conf *conf;
 	const struct seccomp_program *filter; /* of user_sandbox_compile() */
 	const char *hostname;
+	const char *boot_id; /* of this boot of the machine; NULL: not known */
 	struct status *status;
 };
 

@@ -25,7 +25,6 @@ static struct store *make_store(void)
 
 	const struct store_settings settings = {
 		.path = root,
-		.index_path = "/nonexistent",
 		.hierarchy_separator = '.',
 		.fsync = FSYNC_NEVER,
 		.hostname = "host",

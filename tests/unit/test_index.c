@@ -38,7 +38,7 @@ static void place_init(struct place *place)
 		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(place->root));
 	snprintf(place->path, sizeof place->path, "%s/index", place->root);
-	place->settings = (struct index_settings){ .path = place->path, .boot_id = "boot-1" };
+	place->settings = (struct index_settings){ .path = place->path, .boot_id = "boot-1", .sync = true };
 	place->log = (struct log){ .sink = on_log, .arg = place };
 }
 

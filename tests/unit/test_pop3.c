@@ -111,7 +111,6 @@ static struct dialogue dialogue_begin(size_t budget)
 	};
 	static const struct store_settings settings = {
 		.path = maildir,
-		.index_path = "/nonexistent",
 		.hierarchy_separator = '/',
 		.fsync = FSYNC_NEVER,
 		.hostname = "host",

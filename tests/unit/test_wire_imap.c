@@ -82,6 +82,7 @@ struct play {
 	unsigned line;
 	unsigned faults;
 	char maildir[64];
+	char index[120];
 	char names[MESSAGES_MAX][64]; /* base names, as delivered */
 	unsigned n;
 	struct store *store;
@@ -659,9 +660,11 @@ static void remove_maildir(struct play *p)
 
 static void open_store(struct play *p)
 {
+	snprintf(p->index, sizeof p->index, "%s/restante.index", p->maildir);
+
 	const struct store_settings settings = {
 		.path = p->maildir,
-		.index_path = "/nonexistent",
+		.index_path = p->index,
 		.hierarchy_separator = '/',
 		.fsync = FSYNC_NEVER,
 		.hostname = "host",

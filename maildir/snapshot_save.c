@@ -1,0 +1,415 @@
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/must.h"
+#include "maildir/store_state.h"
+
+#include <errno.h>
+
+enum {
+	QUIET_USEC = 100 * USEC_PER_MSEC, /* no change for so long: it has come to rest */
+	DIRTY_USEC = 10 * USEC_PER_SEC,   /* a mailbox that never rests is saved all the same */
+	AGING_USEC = 40 * USEC_PER_MSEC,  /* a stamp that is young is not any more */
+	CHUNKS_AT_ONCE = 48,              /* in one time slice */
+	LOG_RECORD_MAX_BYTES = LIMIT_EXPUNGE_LOG * 2 * sizeof(uint32_t),
+};
+
+static struct index *index_of(const struct mailbox *mailbox)
+{
+	return mailbox->store->index;
+}
+
+uint64_t snapshot_names(const struct mailbox *mailbox)
+{
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < LIMIT_KEYWORDS; n++)
+		if (mailbox->keywords.table.names[n])
+			sum = checksum(sum + n, slice_str(mailbox->keywords.table.names[n]));
+	return sum;
+}
+
+/* Between two syncs, and shown. */
+static bool can_be_saved(const struct mailbox *mailbox)
+{
+	return index_works(index_of(mailbox)) && mailbox->synced && !mailbox->replaced &&
+	       !mailbox->snapshot.is_restored && mailbox->sync.phase == SYNC_LOOK &&
+	       mailbox->list.n == mailbox->list.n_shown && mailbox->lock_count == 0 &&
+	       mailbox->uidlist.fd >= 0 && mailbox->uidlist.header.guid[0] != '\0';
+}
+
+/* With a watch what others changed is known, unless it was within the same tick of the clock. */
+static bool cur_is_young(const struct mailbox *mailbox, uint64_t now_usec)
+{
+	if (mailbox->must_scan)
+		return true;
+	return mailbox->watched ? stamp_is_young(&mailbox->cur_stamp, now_usec, mailbox->is_local)
+				: mailbox->cur_young;
+}
+
+static void count_flags(const struct mailbox *mailbox, struct snapshot_header *header)
+{
+	header->unseen = header->deleted = 0;
+	for (size_t i = 0; i < mailbox->list.n; i++) {
+		header->unseen += !(mailbox->list.messages[i].flags & FLAG_SEEN);
+		header->deleted += (mailbox->list.messages[i].flags & FLAG_DELETED) != 0;
+	}
+}
+
+static void describe_files(struct mailbox *mailbox, struct snapshot_header *header)
+{
+	const struct uidlist_state *uidlist = &mailbox->uidlist;
+	const struct keyword_state *keywords = &mailbox->keywords;
+
+	header->cur = mailbox->cur_stamp;
+	header->new = mailbox->new_stamp;
+	header->new_ino = mailbox->new_ino;
+	header->uidlist = uidlist->stamp;
+	header->uidlist.size = uidlist->read_bytes;
+	header->read_bytes = uidlist->read_bytes;
+	header->records = uidlist->records;
+	header->tail = snapshot_tail(mailbox);
+	header->must_rewrite = uidlist->must_rewrite;
+	header->uidvalidity = uidlist->header.uidvalidity;
+	header->uidlist_uidnext = uidlist->header.uidnext;
+	memcpy(header->guid, uidlist->header.guid, sizeof header->guid);
+	header->keywords = keywords->stamp;
+	header->beyond = keywords->beyond_stamp;
+	header->letters_seen = keywords->letters_seen;
+	header->beyond_lines = keywords->beyond_lines;
+	header->beyond_stale = keywords->beyond_stale;
+	header->forwarded = keywords->forwarded;
+}
+
+static struct snapshot_header make_header(struct mailbox *mailbox, uint64_t now_usec)
+{
+	const struct snapshot *snapshot = &mailbox->snapshot;
+	struct snapshot_header header;
+
+	memset(&header, 0, sizeof header);
+	header.format = SNAPSHOT_FORMAT;
+	describe_files(mailbox, &header);
+	header.highestmodseq = mailbox->highestmodseq;
+	header.vanished_from = snapshot->vanished_from;
+	header.vanished_n = snapshot->vanished_n;
+	header.n = mailbox->list.n;
+	header.n_in_new = mailbox->n_in_new;
+	header.uidnext = mailbox->uidnext;
+	header.recent_from = mailbox->recent_from;
+	header.unseen = snapshot->header.unseen;
+	header.deleted = snapshot->header.deleted;
+	header.is_whole = true;
+	header.cur_young = cur_is_young(mailbox, now_usec);
+	memcpy(header.hash_key, mailbox->list.hash_key, sizeof header.hash_key);
+	return header;
+}
+
+static void put_header(struct mailbox *mailbox, const struct snapshot_header *header)
+{
+	_cleanup_buf_ struct buf record = BUF(SNAPSHOT_HEADER_MAX_BYTES);
+
+	must(snapshot_format_header(header, &mailbox->keywords.table, &record) == 0);
+	index_put(index_of(mailbox), INDEX_HEADERS, mailbox->snapshot.number, 0,
+		buf_slice(&record));
+}
+
+static void delete_all(struct mailbox *mailbox, enum index_table table)
+{
+	index_delete(index_of(mailbox), table, mailbox->snapshot.number, 0, UINT64_MAX);
+}
+
+/* The index has nothing of this mailbox that is of use: all of it is written. */
+static void begin_anew(struct mailbox *mailbox)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+
+	delete_all(mailbox, INDEX_HEADERS);
+	delete_all(mailbox, INDEX_MESSAGES);
+	delete_all(mailbox, INDEX_NAMES);
+	delete_all(mailbox, INDEX_EXPUNGED);
+	list_touch_all(&mailbox->list);
+	snapshot->vanished_from = snapshot->vanished_to = mailbox->vanished.complete_from;
+	snapshot->vanished_n = 0;
+	snapshot->is_saved = false;
+	snapshot->is_based = true;
+}
+
+/* Returns whether the mailbox has a number in the index as it is now. */
+static bool have_number(struct mailbox *mailbox)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	unsigned losses = index_losses(index_of(mailbox));
+
+	if (snapshot->losses != losses) {
+		snapshot->is_based = snapshot->is_saved = false;
+		snapshot->number = 0;
+		snapshot->losses = losses;
+	}
+	if (snapshot->number == 0)
+		snapshot->number = index_mailbox(
+			index_of(mailbox), slice_str(mailbox->uidlist.header.guid), true);
+	return snapshot->number != 0;
+}
+
+static void save_chunk(struct mailbox *mailbox, uint32_t chunk)
+{
+	_cleanup_buf_ struct buf messages = BUF(SNAPSHOT_CHUNK_MAX_BYTES);
+	_cleanup_buf_ struct buf names = BUF(SNAPSHOT_CHUNK_MAX_BYTES);
+	struct list *list = &mailbox->list;
+	uint32_t number = mailbox->snapshot.number;
+	size_t first = list_lower_bound(list, chunk << INDEX_CHUNK_SHIFT), n = 0;
+
+	while (first + n < list->n &&
+		list->messages[first + n].msg_uid >> INDEX_CHUNK_SHIFT == chunk)
+		(void)list_entry(list, first + n++);
+	if (n == 0) {
+		index_delete(index_of(mailbox), INDEX_MESSAGES, number, chunk, chunk);
+		index_delete(index_of(mailbox), INDEX_NAMES, number, chunk, chunk);
+		return;
+	}
+	must(n <= SNAPSHOT_CHUNK && snapshot_format_messages(list, first, n, &messages) == 0 &&
+		snapshot_format_names(list, first, n, &names) == 0);
+	index_put(index_of(mailbox), INDEX_MESSAGES, number, chunk, buf_slice(&messages));
+	index_put(index_of(mailbox), INDEX_NAMES, number, chunk, buf_slice(&names));
+}
+
+/* Returns whether all are written. */
+static bool save_chunks(struct mailbox *mailbox, size_t most)
+{
+	struct chunk_set *changed = &mailbox->list.changed;
+	uint32_t chunk = 0;
+
+	for (; most > 0 && chunk_set_next(changed, &chunk); most--) {
+		chunk_set_remove(changed, chunk);
+		save_chunk(mailbox, chunk);
+	}
+	return changed->n == 0;
+}
+
+/* What is in memory and not in the index yet: a record for each modseq. */
+static void save_log(struct mailbox *mailbox)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	const struct vanished *log = &mailbox->vanished;
+	_cleanup_buf_ struct buf uids = BUF(SIZE_MAX / 2);
+
+	if (log->complete_from > snapshot->vanished_to) { /* there is a gap between the two */
+		delete_all(mailbox, INDEX_EXPUNGED);
+		snapshot->vanished_from = snapshot->vanished_to = log->complete_from;
+		snapshot->vanished_n = 0;
+	}
+	for (size_t i = 0; i < log->n; i++) {
+		const struct vanished_entry *entry = &log->entries[i];
+
+		if (entry->modseq <= snapshot->vanished_to)
+			continue;
+		must(buf_add(&uids, slice_from(&entry->msg_uid, sizeof entry->msg_uid)) == 0);
+		snapshot->vanished_n++;
+		if (i + 1 < log->n && log->entries[i + 1].modseq == entry->modseq)
+			continue;
+		index_put(index_of(mailbox), INDEX_EXPUNGED, snapshot->number, entry->modseq,
+			buf_slice(&uids));
+		snapshot->vanished_to = entry->modseq;
+		buf_clear(&uids);
+	}
+}
+
+/* How far the log must be cut so that half of what is allowed is left. Returns the highest modseq to go; 0: nothing. */
+static uint64_t find_cut(struct mailbox *mailbox)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	struct slice record;
+	uint64_t cut = 0;
+
+	if (snapshot->vanished_n <= LIMIT_EXPUNGE_LOG)
+		return 0;
+	for (uint64_t key = 0; snapshot->vanished_n > LIMIT_EXPUNGE_LOG / 2; key++) {
+		if (index_next(index_of(mailbox), INDEX_EXPUNGED, snapshot->number, &key, &record) <
+			0) {
+			snapshot->vanished_n = 0;
+			return UINT64_MAX;
+		}
+		snapshot->vanished_n -= record.n / sizeof(uint32_t);
+		cut = key;
+	}
+	return cut;
+}
+
+static void save_header(struct mailbox *mailbox, uint64_t now_usec)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	uint64_t cut = find_cut(mailbox);
+
+	if (cut > 0)
+		snapshot->vanished_from = cut < mailbox->highestmodseq ? cut : mailbox->highestmodseq;
+
+	struct snapshot_header header = make_header(mailbox, now_usec);
+
+	count_flags(mailbox, &header);
+	put_header(mailbox, &header);
+	if (cut > 0)
+		index_delete(index_of(mailbox), INDEX_EXPUNGED, snapshot->number, 0, cut);
+	snapshot->header = header;
+	snapshot->names = snapshot_names(mailbox);
+	snapshot->is_saved = true;
+}
+
+/* Returns whether all is written. */
+static bool save(struct mailbox *mailbox, bool finish)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+
+	if (!have_number(mailbox))
+		return true; /* there is no index any more */
+	store_watch_drain(mailbox->store); /* what others changed up to now is known, where there is a watch */
+	if (!snapshot->is_based)
+		begin_anew(mailbox);
+	save_log(mailbox);
+	if (mailbox->list.changed.n > CHUNKS_AT_ONCE && snapshot->is_saved) {
+		struct snapshot_header header = snapshot->header;
+
+		header.is_whole = false;
+		put_header(mailbox, &header);
+		snapshot->is_saved = false;
+	}
+	if (!save_chunks(mailbox, finish ? SIZE_MAX : CHUNKS_AT_ONCE))
+		return false;
+	save_header(mailbox, clock_realtime_usec());
+	return snapshot->losses == index_losses(index_of(mailbox));
+}
+
+/*
+ * Modification sequences ahead of the clock, which was set back, would be given again if the index were lost: the mtime
+ * of the uidlist remembers them (see the head of snapshot.c).
+ */
+static void note_modseq(struct mailbox *mailbox, uint64_t now_usec)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	uint64_t modseq = mailbox->highestmodseq;
+	struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = (time_t)(modseq / USEC_PER_SEC + 1) },
+	};
+
+	if (!mailbox->synced || mailbox->uidlist.fd < 0 || modseq <= now_usec + USEC_PER_SEC ||
+		modseq <= snapshot->noted_modseq)
+		return;
+	/* Some way ahead, so as not to do it for every change. */
+	times[1].tv_sec += 60;
+	if (futimens(mailbox->uidlist.fd, times) == 0)
+		snapshot->noted_modseq = modseq + 60 * USEC_PER_SEC;
+}
+
+static uint64_t mark_of(const struct mailbox *mailbox, const struct snapshot_header *header)
+{
+	return checksum(mailbox->list.changed.n, slice_from(header, sizeof *header));
+}
+
+/* Returns 0: it is time; else how long to wait. */
+static uint64_t wait_for_rest(struct mailbox *mailbox, uint64_t mark)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	uint64_t now_usec = clock_monotonic_usec();
+
+	if (snapshot->dirty_usec == 0)
+		snapshot->dirty_usec = now_usec;
+	if (snapshot->mark != mark) {
+		snapshot->mark = mark;
+		snapshot->changed_usec = now_usec;
+	}
+	if (now_usec - snapshot->changed_usec >= QUIET_USEC ||
+		now_usec - snapshot->dirty_usec >= DIRTY_USEC)
+		return 0;
+	return QUIET_USEC - (now_usec - snapshot->changed_usec);
+}
+
+static bool is_dirty(const struct mailbox *mailbox, const struct snapshot_header *header)
+{
+	const struct snapshot *snapshot = &mailbox->snapshot;
+
+	return !snapshot->is_saved || snapshot->losses != index_losses(index_of(mailbox)) ||
+	       mailbox->list.changed.n > 0 || memcmp(header, &snapshot->header, sizeof *header) != 0 ||
+	       snapshot->names != snapshot_names(mailbox);
+}
+
+uint64_t snapshot_save(struct mailbox *mailbox, bool finish)
+{
+	uint64_t now_usec = clock_realtime_usec(), wait_usec;
+
+	note_modseq(mailbox, now_usec);
+	if (!can_be_saved(mailbox))
+		return UINT64_MAX;
+
+	struct snapshot_header header = make_header(mailbox, now_usec);
+
+	if (!is_dirty(mailbox, &header)) {
+		mailbox->snapshot.dirty_usec = 0;
+		return header.cur_young && mailbox->watched && !mailbox->must_scan ? AGING_USEC
+										   : UINT64_MAX;
+	}
+	wait_usec = finish ? 0 : wait_for_rest(mailbox, mark_of(mailbox, &header));
+	if (wait_usec > 0)
+		return wait_usec;
+	if (!save(mailbox, finish))
+		return 0;
+	mailbox->snapshot.dirty_usec = 0;
+	return mailbox->snapshot.header.cur_young && mailbox->watched && !mailbox->must_scan
+		       ? AGING_USEC
+		       : UINT64_MAX;
+}
+
+void snapshot_drop_stray_log(struct mailbox *mailbox)
+{
+	uint64_t key = mailbox->snapshot.vanished_to + 1;
+	uint32_t number = mailbox->snapshot.number;
+	struct slice record;
+
+	if (index_next(index_of(mailbox), INDEX_EXPUNGED, number, &key, &record) == 0)
+		index_delete(index_of(mailbox), INDEX_EXPUNGED, number, key, UINT64_MAX);
+}
+
+/* All of the log in the index is looked at: a record that was damaged shows by the number of UIDs. */
+static int read_log(struct mailbox *mailbox, uint64_t modseq, struct vanished *out)
+{
+	const struct snapshot *snapshot = &mailbox->snapshot;
+	struct slice record;
+	uint64_t n = 0;
+	uint32_t msg_uid;
+
+	for (uint64_t key = 0;; key++) {
+		if (key > snapshot->vanished_to || index_next(index_of(mailbox), INDEX_EXPUNGED,
+							   snapshot->number, &key, &record) < 0 ||
+			key > snapshot->vanished_to)
+			break;
+		n += record.n / sizeof msg_uid;
+		for (; key > modseq && record.n >= sizeof msg_uid;
+			record = slice_tail(record, sizeof msg_uid)) {
+			memcpy(&msg_uid, record.p, sizeof msg_uid);
+			vanished_add(out, msg_uid);
+		}
+	}
+	return n == snapshot->vanished_n ? 0 : -ENODATA;
+}
+
+int snapshot_vanished(struct mailbox *mailbox, uint64_t modseq, struct arena *arena,
+	const uint32_t **ret_uids, size_t *ret_n)
+{
+	const struct snapshot *snapshot = &mailbox->snapshot;
+	struct vanished all = { 0 };
+	int r;
+
+	if (!snapshot->is_based || snapshot->losses != index_losses(index_of(mailbox)) ||
+		modseq < snapshot->vanished_from ||
+		mailbox->vanished.complete_from > snapshot->vanished_to)
+		return -ENODATA;
+	r = read_log(mailbox, modseq, &all);
+	for (size_t i = 0; r == 0 && i < mailbox->vanished.n; i++)
+		if (mailbox->vanished.entries[i].modseq > modseq)
+			vanished_add(&all, mailbox->vanished.entries[i].msg_uid);
+	if (r == 0) {
+		vanished_stamp(&all, UINT64_MAX - 1, SIZE_MAX);
+		r = vanished_since(&all, 0, arena, ret_uids, ret_n);
+	}
+	vanished_done(&all);
+	return r;
+}
