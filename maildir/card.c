@@ -13,7 +13,13 @@
 #include <stdlib.h>
 
 /* Of a message whose header is longer the card has no fields: they are not what is usual. */
-enum { CARD_HEADER_BYTES = 64 * 1024, WHOLE_BYTES = 64 * 1024, MAKING = 8, ABANDONED_USEC = 10 * 1000 * 1000, CHUNK_BYTES = 16 * 1024 };
+enum {
+	CARD_HEADER_BYTES = 64 * 1024,
+	WHOLE_BYTES = 64 * 1024,
+	MAKING = 8,
+	ABANDONED_USEC = 10 * 1000 * 1000,
+	CHUNK_BYTES = 16 * 1024
+};
 
 /*
  * A message under way: several, so that connections do not undo each other's work. One whose connection has gone is
@@ -25,9 +31,9 @@ struct card_making {
 	uint64_t used_usec;
 	struct reader *reader;
 	const struct mime_part *root;
-	struct preview *preview; /* NULL: not begun */
+	struct preview *preview;      /* NULL: not begun */
 	const struct mime_part *part; /* the preview's */
-	uint64_t offset; /* in its body */
+	uint64_t offset;              /* in its body */
 };
 
 struct card_makings {
@@ -76,8 +82,8 @@ static uint64_t identity_of(const struct mailbox *mailbox, size_t number)
 }
 
 /* The slot in which a message is under way, or one for it; NULL: all are in use. */
-static struct card_making *find_making(struct card_makings *makings, uint32_t msg_uid,
-	bool header_only, uint64_t now_usec)
+static struct card_making *find_making(
+	struct card_makings *makings, uint32_t msg_uid, bool header_only, uint64_t now_usec)
 {
 	struct card_making *free_one = NULL;
 
@@ -232,8 +238,8 @@ int mailbox_card_known(struct mailbox *mailbox, uint32_t msg_uid, struct card *r
 	return number < 0 ? -ENOENT : find_card(mailbox, (size_t)number, ret_card);
 }
 
-static int find_or_make(
-	struct mailbox *mailbox, uint32_t msg_uid, bool header_only, struct work *work, struct card *ret_card)
+static int find_or_make(struct mailbox *mailbox, uint32_t msg_uid, bool header_only,
+	struct work *work, struct card *ret_card)
 {
 	ssize_t number = find_shown(mailbox, msg_uid);
 

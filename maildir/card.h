@@ -36,8 +36,8 @@ _must_check_ int mailbox_card_known(
  * uids ascending; done: cursor, 0 at first, kept from call to call until 0 is returned.
  * Returns as struct work says.
  */
-_must_check_ int mailbox_cards_fill(struct mailbox *mailbox, const uint32_t *uids, size_t n,
-	size_t *done, struct work *work);
+_must_check_ int mailbox_cards_fill(
+	struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work);
 
 /*
  * The beginning of a message's text, for a list of messages: preview.h. "" if there is none to be shown.

@@ -70,8 +70,7 @@ int card_cache_get(
 	uint32_t number;
 	struct index *index = index_of(mailbox, &number);
 
-	if (index &&
-		index_get(index, INDEX_CARDS, number, key_of(kind, msg_uid), ret_record) == 0)
+	if (index && index_get(index, INDEX_CARDS, number, key_of(kind, msg_uid), ret_record) == 0)
 		return 0;
 	for (size_t i = 0; i < KEPT; i++)
 		if (cache->kept[i].key == key_of(kind, msg_uid)) {

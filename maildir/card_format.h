@@ -5,10 +5,12 @@
 #include "base/slice.h"
 
 enum card_flag {
-	CARD_HAS_SENT_DATE = 1 << 0,  /* a Date field that can be read */
-	CARD_IS_REPLY = 1 << 1,       /* the subject says reply or forward: RFC 5256 section 3, step 6 */
+	CARD_HAS_SENT_DATE = 1 << 0, /* a Date field that can be read */
+	CARD_IS_REPLY = 1 << 1, /* the subject says reply or forward: RFC 5256 section 3, step 6 */
 	CARD_HAS_ATTACHMENT = 1 << 2, /* a part that is one to its reader */
-	CARD_HEADER_ONLY = 1 << 3, /* made without reading the body: no structure, no size, attachments are not known */
+	CARD_HEADER_ONLY =
+		1
+		<< 3, /* made without reading the body: no structure, no size, attachments are not known */
 };
 
 /*
@@ -18,7 +20,7 @@ enum card_flag {
 struct card {
 	uint32_t flags;            /* enum card_flag */
 	int32_t sent_zone_minutes; /* of the Date field, east of Greenwich */
-	int64_t sent_date;         /* seconds since 1970 UTC; without CARD_HAS_SENT_DATE internaldate (RFC 5256 section 2.2) */
+	int64_t sent_date; /* seconds since 1970 UTC; without CARD_HAS_SENT_DATE internaldate (RFC 5256 section 2.2) */
 	int64_t internaldate;
 	uint64_t rfc822_size; /* 0 with CARD_HEADER_ONLY */
 
@@ -37,14 +39,16 @@ struct card {
 	/* What THREAD compares: message-ids without <>, in their normal form (RFC 5256 section 3). */
 	struct slice message_id;
 	struct slice in_reply_to; /* the first one there */
-	struct slice references;  /* all, the oldest first, each followed by LF; of too many the first and the latest */
+	struct slice
+		references; /* all, the oldest first, each followed by LF; of too many the first and the latest */
 };
 
 enum {
-	CARD_KEY_BYTES = 500,              /* of text a sort key is made from */
-	CARD_ID_BYTES = 1000,              /* a longer message-id is cut off */
+	CARD_KEY_BYTES = 500, /* of text a sort key is made from */
+	CARD_ID_BYTES = 1000, /* a longer message-id is cut off */
 	CARD_REFERENCES_BYTES = 16 * 1024,
-	CARD_MAX_BYTES = 64 * 1024, /* of a record; what does not fit is left out: FETCH items first */
+	CARD_MAX_BYTES =
+		64 * 1024, /* of a record; what does not fit is left out: FETCH items first */
 };
 
 /* Whether a field of that name is among card.fields. */

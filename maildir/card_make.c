@@ -55,8 +55,8 @@ static struct slice decoded_key(struct slice raw, struct arena *arena)
 {
 	_cleanup_buf_ struct buf text = BUF(SCRATCH_BYTES);
 
-	return rfc2047_decode(raw, &text) == 0 ? key_of(slice_trim(buf_slice(&text)), arena) :
-						 SLICE("");
+	return rfc2047_decode(raw, &text) == 0 ? key_of(slice_trim(buf_slice(&text)), arena)
+					       : SLICE("");
 }
 
 /* RFC 5957 section 3. */
@@ -70,7 +70,8 @@ static struct slice display_key(const struct mail_address *a, struct arena *aren
 	}
 	if (a->kind == MAIL_ADDRESS && a->mailbox.p && a->domain.p)
 		return decoded_key(arena_format(arena, "%.*s@%.*s", SLICE_FMT(a->mailbox),
-					   SLICE_FMT(a->domain)), arena);
+					   SLICE_FMT(a->domain)),
+			arena);
 	return decoded_key(a->mailbox, arena);
 }
 
@@ -103,8 +104,8 @@ static void make_sort_keys(const struct card_source *source, struct arena *arena
 static void make_dates(const struct card_source *source, struct card *card)
 {
 	card->internaldate = card->sent_date = source->internaldate;
-	if (date_parse_rfc5322(value_of(source, SLICE("Date")), &card->sent_date,
-		    &card->sent_zone_minutes))
+	if (date_parse_rfc5322(
+		    value_of(source, SLICE("Date")), &card->sent_date, &card->sent_zone_minutes))
 		card->flags |= CARD_HAS_SENT_DATE;
 }
 
@@ -112,8 +113,8 @@ static struct slice first_id(struct slice value, struct arena *arena)
 {
 	_cleanup_buf_ struct buf id = BUF(CARD_ID_BYTES);
 
-	return message_id_next(&value, CARD_ID_BYTES, &id) ? keep(arena, buf_slice(&id)) :
-							     SLICE("");
+	return message_id_next(&value, CARD_ID_BYTES, &id) ? keep(arena, buf_slice(&id))
+							   : SLICE("");
 }
 
 /*
@@ -155,8 +156,7 @@ static bool is_attachment(const struct mime_part *part)
 {
 	bool named = mime_param_value(part->disposition_params, SLICE("filename")).p ||
 		     mime_param_value(part->params, SLICE("name")).p;
-	bool shown = !part->disposition.p ||
-		     slice_equal_nocase(part->disposition, SLICE("inline"));
+	bool shown = !part->disposition.p || slice_equal_nocase(part->disposition, SLICE("inline"));
 
 	if (part->kind == MIME_MULTIPART)
 		return false;
@@ -209,8 +209,8 @@ static void make_fields(struct slice header, struct arena *arena, struct card *c
 	struct header_field field;
 
 	while (header_next(&header, &field))
-		if (card_has_field(field.name) && header_select(field.raw, &field.name, 1, false,
-							  false, &text) < 0)
+		if (card_has_field(field.name) &&
+			header_select(field.raw, &field.name, 1, false, false, &text) < 0)
 			return;
 		else if (card_has_field(field.name))
 			buf_truncate(&text, text.n - 2); /* the empty line behind the field */

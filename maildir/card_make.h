@@ -8,7 +8,8 @@
 /* What a card is made from. */
 struct card_source {
 	const struct mime_part *root;
-	struct slice header; /* raw, whole; p NULL: it is too large, the card has neither envelope nor fields */
+	struct slice
+		header; /* raw, whole; p NULL: it is too large, the card has neither envelope nor fields */
 	int64_t internaldate;
 	bool header_only; /* root is of the header alone */
 };

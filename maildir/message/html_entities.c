@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 /* Those of HTML 4.01 section 24, and apos. Ascending by bytes. */
+/* clang-format off */
 static const struct {
 	char name[10];
 	uint16_t code_point;
@@ -64,6 +65,7 @@ static const struct {
 	{ "yacute", 253 }, { "yen", 165 }, { "yuml", 255 }, { "zeta", 950 }, { "zwj", 8205 },
 	{ "zwnj", 8204 },
 };
+/* clang-format on */
 
 static int compare(const void *key, const void *element)
 {
@@ -74,9 +76,38 @@ static int compare(const void *key, const void *element)
 
 /* What Windows-1252 has where Unicode has controls: meant so by all who write these numbers. */
 static const uint16_t windows_1252[32] = {
-	0x20ac, 0x81, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039,
-	0x152, 0x8d, 0x17d, 0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
-	0x2dc, 0x2122, 0x161, 0x203a, 0x153, 0x9d, 0x17e, 0x178,
+	0x20ac,
+	0x81,
+	0x201a,
+	0x192,
+	0x201e,
+	0x2026,
+	0x2020,
+	0x2021,
+	0x2c6,
+	0x2030,
+	0x160,
+	0x2039,
+	0x152,
+	0x8d,
+	0x17d,
+	0x8f,
+	0x90,
+	0x2018,
+	0x2019,
+	0x201c,
+	0x201d,
+	0x2022,
+	0x2013,
+	0x2014,
+	0x2dc,
+	0x2122,
+	0x161,
+	0x203a,
+	0x153,
+	0x9d,
+	0x17e,
+	0x178,
 };
 
 static uint32_t of_number(struct slice digits, unsigned base)
@@ -101,13 +132,13 @@ static uint32_t of_number(struct slice digits, unsigned base)
 uint32_t html_entity(struct slice name)
 {
 	if (slice_skip(&name, '#'))
-		return slice_skip_nocase(&name, SLICE("x")) ? of_number(name, 16) :
-							      of_number(name, 10);
+		return slice_skip_nocase(&name, SLICE("x")) ? of_number(name, 16)
+							    : of_number(name, 10);
 
 	const void *found = bsearch(
 		&name, entities, sizeof entities / sizeof *entities, sizeof *entities, compare);
 
 	return found ? entities[((const char *)found - (const char *)entities) / sizeof *entities]
-			       .code_point :
-		       0;
+			       .code_point
+		     : 0;
 }

@@ -15,10 +15,11 @@ static const struct slice hidden_elements[] = {
 enum { HIDDEN_ELEMENTS = sizeof hidden_elements / sizeof *hidden_elements };
 
 /* What begins a line; of table cells, a blank. */
-static const char line_elements[] =
-	" address article aside blockquote body br center dd details dir div dl dt fieldset figcaption"
-	" figure footer form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol option p pre section"
-	" select summary table tbody tfoot thead tr ul ";
+static const char line_elements[] = " address article aside blockquote body br center dd details "
+				    "dir div dl dt fieldset figcaption"
+				    " figure footer form h1 h2 h3 h4 h5 h6 header hr html legend "
+				    "li main menu nav ol option p pre section"
+				    " select summary table tbody tfoot thead tr ul ";
 static const char blank_elements[] = " td th img input button ";
 
 static bool is_blank(char c)
@@ -68,7 +69,8 @@ static void put_code_point(struct html_text *h, uint32_t c, struct buf *out)
 /* Without ";" only what is no other word. */
 static bool needs_no_end(struct slice name)
 {
-	return name.p[0] == '#' || is_among(slice_head(name, HTML_TEXT_NAME_BYTES), " amp lt gt quot nbsp ");
+	return name.p[0] == '#' ||
+	       is_among(slice_head(name, HTML_TEXT_NAME_BYTES), " amp lt gt quot nbsp ");
 }
 
 /* What follows "&" has ended: by ";" or not. */

@@ -17,14 +17,14 @@ enum { HTML_TEXT_HELD_BYTES = 32, HTML_TEXT_NAME_BYTES = 15 };
 
 enum html_text_state {
 	HTML_TEXT_PLAIN,
-	HTML_TEXT_ENTITY,     /* behind "&" */
-	HTML_TEXT_OPEN,       /* behind "<" */
+	HTML_TEXT_ENTITY, /* behind "&" */
+	HTML_TEXT_OPEN,   /* behind "<" */
 	HTML_TEXT_TAG_NAME,
-	HTML_TEXT_TAG,        /* behind the name, to ">" */
-	HTML_TEXT_QUOTED,     /* in an attribute's value */
-	HTML_TEXT_DECLARATION, /* <!DOCTYPE ...>, <?xml ...> */
+	HTML_TEXT_TAG,           /* behind the name, to ">" */
+	HTML_TEXT_QUOTED,        /* in an attribute's value */
+	HTML_TEXT_DECLARATION,   /* <!DOCTYPE ...>, <?xml ...> */
 	HTML_TEXT_COMMENT_START, /* behind "<!-" */
-	HTML_TEXT_COMMENT,    /* to "-->" */
+	HTML_TEXT_COMMENT,       /* to "-->" */
 };
 
 /* Start with all zeros but skip_quoted. Nothing is to be released. */
@@ -32,14 +32,14 @@ struct html_text {
 	bool skip_quoted; /* leave out what blockquote holds: for previews */
 
 	enum html_text_state state;
-	bool closing;      /* of a tag */
-	char quote;        /* that ends the value; '=': one may begin */
-	uint8_t dashes;    /* of a comment's end */
+	bool closing;   /* of a tag */
+	char quote;     /* that ends the value; '=': one may begin */
+	uint8_t dashes; /* of a comment's end */
 	uint8_t name_n, held_n;
 	char name[HTML_TEXT_NAME_BYTES]; /* lower case; longer ones are cut */
 	char held[HTML_TEXT_NAME_BYTES]; /* an entity under way, without its & */
-	uint8_t hidden;    /* which element's content is left out: 1 + row of the table; 0: none */
-	uint32_t quoted;   /* blockquotes open */
+	uint8_t hidden;  /* which element's content is left out: 1 + row of the table; 0: none */
+	uint32_t quoted; /* blockquotes open */
 };
 
 /*

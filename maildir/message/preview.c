@@ -28,7 +28,7 @@ struct preview {
 	size_t fed_bytes;
 	struct buf line;
 	struct buf held[HELD_LINES]; /* the older one first */
-	bool ended; /* the signature, or a message quoted whole, has begun */
+	bool ended;                  /* the signature, or a message quoted whole, has begun */
 	struct squeezed chosen, everything;
 };
 
@@ -86,15 +86,17 @@ void preview_free(struct preview *preview)
 
 static bool is_blank(uint32_t c)
 {
-	return c <= ' ' || (c >= 0x7f && c <= 0xa0) || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-	       c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+	return c <= ' ' || (c >= 0x7f && c <= 0xa0) || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+	       c == 0x205f || c == 0x3000;
 }
 
 /* What newsletters fill the space behind their first words with, and what would turn the list around it to the left. */
 static bool is_invisible(uint32_t c)
 {
-	return c == 0xad || c == 0x34f || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+	return c == 0xad || c == 0x34f || c == 0x61c || c == 0x180e ||
+	       (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
 }
 
 static bool is_full(const struct squeezed *to)
@@ -107,7 +109,8 @@ static void add_character(struct squeezed *to, struct slice character)
 	if (to->blank && to->characters > 0 && to->characters + 1 < PREVIEW_CHARACTERS) {
 		to->text[to->n++] = ' ';
 		to->characters++;
-	} else if (to->blank && to->characters > 0) { /* nothing may follow the blank: that is the end */
+	} else if (to->blank &&
+		   to->characters > 0) { /* nothing may follow the blank: that is the end */
 		to->characters = PREVIEW_CHARACTERS;
 		return;
 	}

@@ -4,9 +4,9 @@
 #include "maildir/message/mime.h"
 
 enum {
-	PREVIEW_CHARACTERS = 256,            /* RFC 8970 section 3.1: at most */
+	PREVIEW_CHARACTERS = 256, /* RFC 8970 section 3.1: at most */
 	PREVIEW_TEXT_BYTES = 4 * PREVIEW_CHARACTERS,
-	PREVIEW_INPUT_BYTES = 512 * 1024,    /* of the part; style sheets in front may be long */
+	PREVIEW_INPUT_BYTES = 512 * 1024, /* of the part; style sheets in front may be long */
 };
 
 /*

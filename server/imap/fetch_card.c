@@ -29,8 +29,8 @@ int fetch_card_take(struct fetch_card *card, struct mailbox *mailbox, uint32_t m
 	struct work *work)
 {
 	struct card found;
-	int r = whole ? mailbox_card(mailbox, msg_uid, work, &found) :
-			mailbox_card_of_header(mailbox, msg_uid, work, &found);
+	int r = whole ? mailbox_card(mailbox, msg_uid, work, &found)
+		      : mailbox_card_of_header(mailbox, msg_uid, work, &found);
 
 	if (r < 0)
 		return r;
@@ -49,8 +49,8 @@ int fetch_card_take_preview(struct fetch_card *card, struct mailbox *mailbox, ui
 	bool only_known, struct work *work)
 {
 	struct slice text;
-	int r = only_known ? mailbox_preview_known(mailbox, msg_uid, &text) :
-			     mailbox_preview(mailbox, msg_uid, work, &text);
+	int r = only_known ? mailbox_preview_known(mailbox, msg_uid, &text)
+			   : mailbox_preview(mailbox, msg_uid, work, &text);
 
 	if (only_known && r == -ENOENT)
 		return 0;

@@ -16,8 +16,8 @@ struct fetch_card {
 struct buf fetch_card_buf(void);
 
 /* Take the card of a message; without whole, perhaps of its header only. Returns as mailbox_card(). */
-_must_check_ int fetch_card_take(struct fetch_card *card, struct mailbox *mailbox,
-	uint32_t msg_uid, bool whole, struct work *work);
+_must_check_ int fetch_card_take(struct fetch_card *card, struct mailbox *mailbox, uint32_t msg_uid,
+	bool whole, struct work *work);
 
 /*
  * Take the preview, after the card if there is one. only_known: RFC 8970, LAZY.
