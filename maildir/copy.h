@@ -8,7 +8,8 @@
  * (another file system, one that has none, too many of them, a file of another owner) the content is copied.
  *
  * A move removes the message after its copy is durable. At any instant each message is in one mailbox at least; and if
- * several move it at the same time, it is in one mailbox afterwards.
+ * several move it at the same time, it is in one mailbox afterwards, unless somebody moved one of the copies on before
+ * it was taken back: then it is in two.
  */
 struct copy;
 
