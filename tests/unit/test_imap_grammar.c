@@ -57,6 +57,9 @@ static void dump_fetch(const struct fetch_arguments *a, struct buf *out)
 		add(out, " changedsince %llu", (unsigned long long)a->changedsince);
 	if (a->vanished)
 		add(out, " vanished");
+	if (a->partial.first > 0)
+		add(out, " partial %s%u:%u", a->partial.from_end ? "-" : "", a->partial.first,
+			a->partial.last);
 }
 
 static void dump_store(const struct store_arguments *a, struct buf *out)
@@ -414,6 +417,14 @@ static const struct {
 		"1 modseq flags changedsince 9223372036854775807" },
 	{ S("FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)"), NULL },
 	{ S("FETCH 1 FLAGS (CHANGEDSINCE)"), NULL },
+	{ S("FETCH $ FLAGS"), "$ flags" },
+	{ S("FETCH 1:3,$ FLAGS"), "1:3,$ flags" },
+	{ S("UID FETCH 1:* UID (PARTIAL 1:3)"), "1:* uid partial 1:3" },
+	{ S("UID FETCH 1:* UID (PARTIAL -3:-1)"), "1:* uid partial -1:3" },
+	{ S("UID FETCH 1:* UID (PARTIAL -3:1)"), NULL },
+	{ S("UID FETCH 1:* UID (PARTIAL 1:3 PARTIAL 1:3)"), NULL },
+	{ S("UID FETCH 1:* UID (PARTIAL 1:3 CHANGEDSINCE 5)"),
+		"1:* uid modseq changedsince 5 partial 1:3" },
 	{ S("FETCH 1 FLAGS (CHANGEDSINCE 5 CHANGEDSINCE 6)"), NULL },
 	{ S("FETCH 1 FLAGS (CHANGEDSINCE 5"), NULL },
 	{ S("FETCH 1 FLAGS ()"), NULL },

@@ -1,6 +1,7 @@
 /* Tokens of IMAP commands, and sequence sets. */
 #include "base/buf.h"
 #include "server/wire/seqset.h"
+#include "server/wire/writer.h"
 #include "server/wire/token.h"
 #include "tests/unit/unit.h"
 
@@ -199,7 +200,59 @@ static void test_ranges(void)
 	CHECK(!seq_ranges_have(&ranges, 0) && !seq_ranges_have(&ranges, 100), "outside");
 }
 
+static void check_ranges(const struct seq_ranges *ranges, const char *want)
+{
+	_cleanup_buf_ struct buf text = BUF(200);
+	struct writer w = { .out = &text };
+
+	write_ranges(&w, ranges);
+	CHECK(slice_equal(buf_slice(&text), slice_str(want)), "%.*s", SLICE_FMT(buf_slice(&text)));
+}
+
+static void test_ranges_together(void)
+{
+	_cleanup_arena_ struct arena arena = { 0 };
+	struct seq_ranges a, b, none = { 0 }, both;
+
+	CU_ASSERT(seqset_parse(SLICE("2:4,8,10:12"), 1, &arena, &a) == PARSE_OK);
+	CU_ASSERT(seqset_parse(SLICE("1,5:6,11:20"), 1, &arena, &b) == PARSE_OK);
+	both = seq_ranges_union(&a, &b, &arena);
+	check_ranges(&both, "1:6,8,10:20");
+	both = seq_ranges_union(&a, &none, &arena);
+	check_ranges(&both, "2:4,8,10:12");
+	for (uint64_t first = 1; first <= 7; first++)
+		for (uint64_t last = first; last <= 7; last++) {
+			static const uint32_t numbers[] = { 2, 3, 4, 8, 10, 11, 12 };
+			struct seq_ranges part = seq_ranges_part(&a, first, last, &arena);
+
+			CHECK(seq_ranges_count(&part) == last - first + 1, "%d", (int)first);
+			for (uint64_t i = 1; i <= 7; i++)
+				CHECK(seq_ranges_have(&part, numbers[i - 1]) ==
+						(i >= first && i <= last),
+					"%d %d", (int)first, (int)last);
+		}
+}
+
+static void test_saved(void)
+{
+	static const struct {
+		const char *set, *left;
+		bool has;
+	} cuts[] = { { "$", "", true }, { "1:3,$", "1:3", true }, { "1", "1", false }, { "", "", false },
+		{ "$,1", "$,1", false }, { "$$", "$$", false }, { "1$", "1$", false },
+		{ ",$", ",$", false } };
+
+	for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+		struct slice set = slice_str(cuts[i].set);
+
+		CHECK(seqset_cut_saved(&set) == cuts[i].has, "%s", cuts[i].set);
+		CHECK(slice_equal(set, slice_str(cuts[i].left)), "%s", cuts[i].set);
+	}
+}
+
 static const struct unit_test tests[] = {
+	{ "ranges_together", test_ranges_together },
+	{ "saved", test_saved },
 	{ "strings", test_strings },
 	{ "numbers", test_numbers },
 	{ "words", test_words },
