@@ -7,7 +7,7 @@ import time
 import zlib
 
 import harness
-from harness import SAMPLES, Server, check, crlf, equal, recv_all, recv_line, wait_for
+from harness import SAMPLES, Server, check, crlf, equal, recv_all, recv_line, run, wait_for
 from test_ctl import login
 
 
@@ -233,6 +233,53 @@ def test_goodbye(machine):
     check(b"* BYE" in client.rest(), "of a stop")
 
 
+def bytes_of(server):
+    """What sessions wrote, and what of it came to the clients."""
+    sent = {row["counter"]: row["value"] for row in server.status()["counters"]}["bytes-to-clients"]
+    written = sum(map(int, re.findall(r"closed: .* out=(\d+)", server.log_text())))
+    return written, sent
+
+
+def test_offlineimap(machine):
+    """A real client that compresses: imaplib2, by offlineimap. Two ways, and a second run that moves nothing."""
+    messages = SAMPLES[:5] + [b"Subject: number %d\n\n" % i + b"the same words again\n" * 200 for i in range(200)]
+    server = fresh(machine, messages=messages)
+    home = machine.path("offlineimap")
+    shutil.rmtree(home, ignore_errors=True)
+    os.makedirs(home)
+    with open(home + "/rc", "w") as f:
+        f.write(f"""[general]
+accounts = a
+metadata = {home}/meta
+[Account a]
+localrepository = l
+remoterepository = r
+[Repository l]
+type = Maildir
+localfolders = {home}/mail
+[Repository r]
+type = IMAP
+remotehost = localhost
+remoteport = {server.ports['imaps']}
+remoteuser = alice
+remotepass = correct horse
+ssl = yes
+sslcacertfile = {machine.ca}
+usecompression = yes
+""")
+    run("offlineimap", "-c", home + "/rc", "-o", "-u", "basic", timeout=120)
+    local = home + "/mail/INBOX"
+    equal(sum(len(os.listdir(f"{local}/{d}")) for d in ("cur", "new")), len(messages), "messages fetched")
+    wait_for(lambda: "closed: user=alice" in server.log_text(), "the log line of the end")
+    written, sent = bytes_of(server)
+    check(sent * 3 < written, "it came compressed", sent, written)
+    with open(local + "/new/1700009999.x:2,", "wb") as f:
+        f.write(b"Subject: from here\n\n" + b"up\n" * 5000)
+    run("offlineimap", "-c", home + "/rc", "-o", "-u", "basic", timeout=120)
+    remote = machine.path("home", "alice", "Maildir")
+    equal(sum(b"Subject: from here" in open(f"{remote}/cur/{name}", "rb").read() for name in os.listdir(remote + "/cur")), 1, "one sent up")
+
+
 def test_memory_of_quiet_connections(machine):
     """Compressed connections that are quiet cost what others cost, give or take 10 kB each; at work it is some 60 more."""
     n = 100
@@ -264,7 +311,7 @@ def test_memory_of_quiet_connections(machine):
     check(busy > quiet + 40 * n, "which was really given back", busy, quiet)
 
 
-TESTS = [test_dialogue, test_refusals, test_any_flush, test_idle, test_switch_behind_idle, test_slow_reader, test_bomb, test_rubbish,
+TESTS = [test_dialogue, test_offlineimap, test_refusals, test_any_flush, test_idle, test_switch_behind_idle, test_slow_reader, test_bomb, test_rubbish,
          test_goodbye, test_memory_of_quiet_connections]
 if __name__ == "__main__":
     harness.main("compress", TESTS)
