@@ -100,7 +100,10 @@ static const struct {
 	{ SET, S("4294967296"), NULL, "" },
 	{ SET, S("1,,2"), NULL, "" },
 	{ SET, S(":1"), NULL, "" },
-	{ SET, S("$"), NULL, "" },
+	{ SET, S("$ x"), "$", " x" },
+	{ SET, S("1,$"), "1,$", "" },
+	{ SET, S("$,1"), NULL, "" },
+	{ SET, S("$1"), NULL, "" },
 };
 
 static void test_strings(void)
