@@ -102,7 +102,8 @@ enum run imap_fault(struct imap *imap, const struct grammar *grammar)
 {
 	struct writer w = { .out = &(struct buf){ .max_bytes = 4096 } };
 
-	if (grammar->fault != GRAMMAR_SYNTAX && grammar->saves)
+	if (grammar->saves &&
+		(grammar->fault == GRAMMAR_LIMIT || grammar->fault == GRAMMAR_BADCHARSET)) /* NO */
 		imap_save_result(imap, NULL);
 	if (grammar->fault == GRAMMAR_LIMIT)
 		return imap_no(imap, "LIMIT", grammar->why);
