@@ -10,6 +10,7 @@ static const struct capability capabilities[] = {
 	{ .name = "ID", .rfc = "2971" },
 	{ .name = "ENABLE", .rfc = "5161" },
 	{ .name = "COMPRESS=DEFLATE", .rfc = "4978" },
+	{ .name = "LANGUAGE", .rfc = "5255" },
 	{ .name = "IDLE", .rfc = "2177" },
 	{ .name = "NAMESPACE", .rfc = "2342" },
 	{ .name = "UNSELECT", .rfc = "3691" },

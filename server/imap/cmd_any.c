@@ -41,6 +41,31 @@ enum run cmd_id(struct imap *imap)
 	return imap_ok(imap, NULL, NULL);
 }
 
+static enum run list_languages(struct imap *imap)
+{
+	write_raw(&imap->out, SLICE("* LANGUAGE ("));
+	for (enum imap_language i = 0; i < IMAP_LANGUAGE_COUNT; i++)
+		write_format(&imap->out, "%s ", imap_language_tag(i));
+	write_raw(&imap->out, SLICE("i-default)\r\n"));
+	return imap_ok(imap, NULL, "Languages follow");
+}
+
+/* There is one namespace, without a prefix: nothing of NAMESPACE to translate (section 3.4). */
+enum run cmd_language(struct imap *imap)
+{
+	const struct language_arguments *a = &imap->command.arguments.language;
+
+	if (a->n == 0)
+		return list_languages(imap);
+	for (size_t i = 0; i < a->n; i++)
+		if (imap_language_find(a->ranges[i], &imap->language)) {
+			write_format(&imap->out, "* LANGUAGE (%s)\r\n",
+				imap_language_tag(imap->language));
+			return imap_ok(imap, NULL, "Responses are in this language now");
+		}
+	return imap_no(imap, NULL, "Not a language spoken here");
+}
+
 /* Who carries the bytes compresses them, from the CRLF of the answer on. RFC 4978 section 3. */
 enum run cmd_compress(struct imap *imap)
 {

@@ -8,6 +8,7 @@ enum run cmd_capability(struct imap *imap);
 enum run cmd_noop(struct imap *imap);
 enum run cmd_logout(struct imap *imap);
 enum run cmd_id(struct imap *imap);
+enum run cmd_language(struct imap *imap); /* RFC 5255 section 3 */
 enum run cmd_compress(struct imap *imap); /* RFC 4978 */
 /* Nothing that is offered needs enabling yet: the list of what was enabled is empty, as RFC 5161 section 3.2 asks. */
 enum run cmd_enable(struct imap *imap);

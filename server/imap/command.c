@@ -40,6 +40,7 @@ PARSE_INTO(thread, search)
 PARSE_INTO(multisearch, search)
 PARSE_INTO(cancelupdate, cancel)
 PARSE_INTO(enable, enable)
+PARSE_INTO(language, language)
 PARSE_INTO(set, set)
 PARSE_INTO(copy, set)
 PARSE_INTO(append, append)
@@ -88,6 +89,7 @@ static const struct command_type commands[] = {
 	{ "CAPABILITY", ANY, 0, parse_nothing, cmd_capability, NULL, "9051 6.1.1" },
 	{ "NOOP", ANY, 0, parse_nothing, cmd_noop, NULL, "9051 6.1.2" },
 	{ "LOGOUT", ANY, NO_SYNC, parse_nothing, cmd_logout, NULL, "9051 6.1.3" },
+	{ "LANGUAGE", ANY, 0, parse_language, cmd_language, NULL, "5255 3.2" },
 	{ "ID", ANY, 0, parse_id, cmd_id, NULL, "2971 3.1" },
 
 	{ "STARTTLS", NOT_AUTH, 0, NULL, NULL, NULL, "9051 6.2.1" },

@@ -56,6 +56,7 @@ union arguments {
 	struct search_arguments search;
 	struct cancel_arguments cancel;
 	struct enable_arguments enable;
+	struct language_arguments language;
 	struct set_arguments set;
 	struct quota_arguments quota;
 	struct metadata_arguments metadata;

@@ -6,6 +6,7 @@
 #include "server/imap/command.h"
 #include "server/imap/imap.h"
 #include "server/imap/message_file.h"
+#include "server/imap/texts.h"
 #include "server/imap/search_context.h"
 #include "server/imap/updates.h"
 #include "server/wire/frame_imap.h"
@@ -56,6 +57,7 @@ struct imap {
 	unsigned enabled;      /* enum imap_enabled: for good, once set */
 	uint64_t modseq_told;  /* the highest MODSEQ since the last tagged response */
 	bool expunge_told;     /* since then */
+	enum imap_language language;
 	bool compressed;       /* or will be, when the answer to COMPRESS has gone out */
 	bool mid_response;     /* half a response is in the output: nothing may come between */
 

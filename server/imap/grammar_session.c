@@ -68,6 +68,25 @@ enum parse grammar_enable(
 	return PARSE_OK;
 }
 
+enum parse grammar_language(
+	struct slice *in, struct grammar *grammar, struct language_arguments *ret_arguments)
+{
+	struct slice s = *in;
+	struct slice *ranges = arena_array(grammar->arena, LANGUAGE_MAX, sizeof *ranges);
+	size_t n = 0;
+
+	while (s.n > 0) {
+		if (n == LANGUAGE_MAX)
+			return grammar_bad(grammar, GRAMMAR_LIMIT, "Too many languages");
+		if (token_space(&s) != PARSE_OK ||
+			token_astring(&s, grammar->arena, &ranges[n++]) != PARSE_OK)
+			return PARSE_BAD;
+	}
+	*in = s;
+	*ret_arguments = (struct language_arguments){ ranges, n };
+	return PARSE_OK;
+}
+
 enum parse grammar_set(
 	struct slice *in, struct grammar *grammar, struct set_arguments *ret_arguments)
 {

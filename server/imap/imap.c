@@ -227,6 +227,17 @@ static enum run tell_updates(struct imap *imap)
 	return run;
 }
 
+/* A translation is ours, and UTF-8; anything else may quote a client. */
+static void write_answer_text(struct writer *w, enum imap_language language, const char *text)
+{
+	const char *translated = imap_text(language, text);
+
+	if (translated != text)
+		write_text(w, translated);
+	else
+		write_human(w, slice_str(text));
+}
+
 static void write_answer(struct imap *imap)
 {
 	static const char *const words[] = {
@@ -241,9 +252,9 @@ static void write_answer(struct imap *imap)
 	if (command->code)
 		write_format(w, "[%s] ", command->code);
 	if (command->text)
-		write_human(w, slice_str(command->text));
+		write_answer_text(w, imap->language, command->text);
 	else
-		write_format(w, "%s completed", command->type->name);
+		imap_write_completed(w, imap->language, command->type->name);
 	write_crlf(w);
 }
 
@@ -354,7 +365,8 @@ static void imap_bye(struct engine *engine, struct engine_io *io, enum close_rea
 
 	begin_step(imap, io);
 	if (!imap->mid_response && imap->phase != PHASE_CLOSED)
-		write_format(&imap->out, "* BYE %s\r\n", bye_text(reason));
+		write_format(&imap->out, "* BYE %s\r\n",
+			imap_text(imap->language, bye_text(reason)));
 	(void)imap_close(imap, reason);
 	imap->io = NULL;
 }

@@ -1,6 +1,7 @@
 #include "server/pop3/texts.h"
 
 #include "base/must.h"
+#include "server/wire/language.h"
 
 static const struct {
 	const char *tag, *name;
@@ -68,10 +69,7 @@ bool pop3_language_find(struct slice range, enum pop3_language *ret_language)
 		return true;
 	}
 	for (enum pop3_language i = 0; i < POP3_LANGUAGE_COUNT; i++) {
-		struct slice rest = range;
-
-		if (slice_skip_nocase(&rest, slice_str(languages[i].tag)) &&
-			(rest.n == 0 || rest.p[0] == '-')) {
+		if (language_matches(range, slice_str(languages[i].tag))) {
 			*ret_language = i;
 			return true;
 		}
