@@ -43,6 +43,12 @@ uint64_t snapshot_names(const struct mailbox *mailbox);
 /* Remove what a process logged that did not live to save the header: it is found and logged again. */
 void snapshot_drop_stray_log(struct mailbox *mailbox);
 
+/*
+ * Modification sequences ahead of the clock, which was set back, would be given again if the index were lost: have the
+ * mtime of the uidlist remember them. Also after each writing of the uidlist, which has a new mtime.
+ */
+void snapshot_note_modseq(struct mailbox *mailbox, uint64_t now_usec);
+
 /* What tells the uidlist, as far as it was read, from any other file. 0: cannot be told. */
 uint64_t snapshot_tail(struct mailbox *mailbox);
 

@@ -278,11 +278,7 @@ static bool save(struct mailbox *mailbox, bool finish)
 	return snapshot->losses == index_losses(index_of(mailbox));
 }
 
-/*
- * Modification sequences ahead of the clock, which was set back, would be given again if the index were lost: the mtime
- * of the uidlist remembers them (see the head of snapshot.c).
- */
-static void note_modseq(struct mailbox *mailbox, uint64_t now_usec)
+void snapshot_note_modseq(struct mailbox *mailbox, uint64_t now_usec)
 {
 	struct snapshot *snapshot = &mailbox->snapshot;
 	uint64_t modseq = mailbox->highestmodseq;
@@ -291,7 +287,7 @@ static void note_modseq(struct mailbox *mailbox, uint64_t now_usec)
 		{ .tv_sec = (time_t)(modseq / USEC_PER_SEC + 1) },
 	};
 
-	if (!mailbox->synced || mailbox->uidlist.fd < 0 || modseq <= now_usec + USEC_PER_SEC ||
+	if (mailbox->uidlist.fd < 0 || modseq <= now_usec + USEC_PER_SEC ||
 		modseq <= snapshot->noted_modseq)
 		return;
 	/* Some way ahead, so as not to do it for every change. */
@@ -336,7 +332,7 @@ uint64_t snapshot_save(struct mailbox *mailbox, bool finish)
 {
 	uint64_t now_usec = clock_realtime_usec(), wait_usec;
 
-	note_modseq(mailbox, now_usec);
+	snapshot_note_modseq(mailbox, now_usec);
 	if (!can_be_saved(mailbox))
 		return UINT64_MAX;
 

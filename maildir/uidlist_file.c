@@ -387,6 +387,8 @@ static int take_written(struct mailbox *mailbox, size_t records)
 	uidlist->read_bytes = uidlist->stamp.size;
 	uidlist->records = records;
 	uidlist->must_rewrite = false;
+	mailbox->snapshot.noted_modseq = 0;
+	snapshot_note_modseq(mailbox, clock_realtime_usec());
 	return 0;
 }
 
