@@ -51,7 +51,7 @@ class ImapWorker(Worker):
     def __init__(self, at_once, peer, name, seed):
         super().__init__(at_once, name, seed)
         self.peer = peer
-        self.keyword = name
+        self.keyword = f"worker-{name.rpartition('-')[2]}"  # the same each time: a mailbox has 64 at most
         self.client = peer.imap()
         self.validities = {}
         self.mine = {}  # (mailbox, UID) -> number

@@ -254,7 +254,7 @@ class Dovecot(Peer):
     keeps_all_keywords = False
     tries_to_tell = 25
 
-    def __init__(self, machine, mail, location="", settings=""):
+    def __init__(self, machine, mail):
         super().__init__("Dovecot")
         self.uid = harness.USERS[USER][0]
         self.home = machine.path("home", USER, "dovecot")
@@ -262,8 +262,8 @@ class Dovecot(Peer):
         os.chown(self.home, self.uid, self.uid)
         with open(os.path.join(self.home, "dovecot.conf"), "w") as f:
             f.write(f"protocols = imap pop3\nbase_dir = {self.home}/run\nlog_path = {self.home}/log\nssl = no\nmail_home = {self.home}\n"
-                    f"mail_location = maildir:{mail}{location}\nfirst_valid_uid = 1\nmail_uid = {self.uid}\nmail_gid = {self.uid}\n"
-                    f"postmaster_address = postmaster@example.org\nhostname = mail.example.org\n{settings}"
+                    f"mail_location = maildir:{mail}\nfirst_valid_uid = 1\nmail_uid = {self.uid}\nmail_gid = {self.uid}\n"
+                    f"postmaster_address = postmaster@example.org\nhostname = mail.example.org\n"
                     "mailbox_list_index = no\nnamespace inbox {\n  inbox = yes\n  separator = /\n}\n")
 
     def start(self, program, *arguments):
