@@ -448,10 +448,8 @@ static void end_commit(struct committing *c)
 
 static void give_up(struct committing *c)
 {
-	bool cur_known = mailbox_cur_begin(c->mailbox);
-
 	take_files_back(c);
-	mailbox_cur_end(c->mailbox, cur_known);
+	mailbox_cur_doubt(c->mailbox); /* what could not be taken back is there */
 	end_commit(c);
 }
 

@@ -223,7 +223,10 @@ int mailbox_store_flags(struct mailbox *mailbox, const uint32_t *uids, size_t n,
 	} else {
 		r = store_some(&storing, uids, n, done, modified);
 	}
-	mailbox_cur_end(mailbox, known);
+	if (r < 0 && r != -EINPROGRESS && r != -EAGAIN)
+		mailbox_cur_doubt(mailbox); /* both names of a file may be there */
+	else
+		mailbox_cur_end(mailbox, known);
 	buf_done(&storing.lines);
 	if (r == 0 && mailbox_fsync_always(mailbox) && fsync(mailbox->cur_fd) < 0)
 		return -errno;

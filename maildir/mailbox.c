@@ -276,6 +276,12 @@ void mailbox_cur_end(struct mailbox *mailbox, bool was_known)
 	mailbox->cur_young = true;
 }
 
+void mailbox_cur_doubt(struct mailbox *mailbox)
+{
+	mailbox->cur_stamp = (struct stamp){ 0 };
+	mailbox->must_scan = true;
+}
+
 bool mailbox_fsync_always(const struct mailbox *mailbox)
 {
 	return mailbox->store->settings.fsync == FSYNC_ALWAYS;

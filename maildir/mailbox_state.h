@@ -165,6 +165,8 @@ _must_check_ int mailbox_find_vanished(
 /* Before and after changing cur/ ourselves: our own change must not cost a look at the directory. */
 bool mailbox_cur_begin(struct mailbox *mailbox);
 void mailbox_cur_end(struct mailbox *mailbox, bool was_known);
+/* After a change that failed half-way: look at cur/ whatever its stamp says, also when the mailbox is opened next. */
+void mailbox_cur_doubt(struct mailbox *mailbox);
 
 bool mailbox_fsync_always(const struct mailbox *mailbox);
 bool mailbox_fsync_never(const struct mailbox *mailbox);
