@@ -138,7 +138,7 @@ static void test_tar_names(void)
 
 	for (size_t n = strlen(name) + 1; n < 500; n++) {
 		_cleanup_buf_ struct buf out = BUF(10000);
-		char want[600], record[600];
+		char want[600], record[800];
 
 		name[n - 1] = n == 70 ? '/' : 'x';
 		name[n] = '\0';
