@@ -251,16 +251,22 @@ int mailbox_find_vanished(struct mailbox *mailbox, uint32_t msg_uid, struct work
 	return mailbox_sync(mailbox, work);
 }
 
-bool mailbox_cur_begin(struct mailbox *mailbox)
+bool mailbox_watch_changes(struct mailbox *mailbox)
 {
 	struct store *store = mailbox->store;
+
+	if (mailbox->watched || !mailbox->is_local || store->watch_tried)
+		return false;
+	store->watch_tried = true;
+	(void)!store_watch(store);
+	return mailbox->watched;
+}
+
+bool mailbox_cur_begin(struct mailbox *mailbox)
+{
 	struct stamp stamp;
 
-	/* With a watch, what others do between two of our changes shows at once, and no later look is needed. */
-	if (!mailbox->watched && mailbox->is_local && !store->watch_tried) {
-		store->watch_tried = true;
-		(void)!store_watch(store);
-	}
+	(void)mailbox_watch_changes(mailbox);
 	return dirs_stamp_fd(mailbox->cur_fd, &stamp) == 0 &&
 	       stamp_equal(&stamp, &mailbox->cur_stamp);
 }

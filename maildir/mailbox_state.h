@@ -162,6 +162,12 @@ _must_check_ int mailbox_expunge_step(
 _must_check_ int mailbox_find_vanished(
 	struct mailbox *mailbox, uint32_t msg_uid, struct work *work);
 
+/*
+ * Before changing cur/ ourselves: have it watched, where that can be. What others do between two of our changes shows
+ * then at once, and no later look is needed. Returns whether it is watched from now on.
+ */
+bool mailbox_watch_changes(struct mailbox *mailbox);
+
 /* Before and after changing cur/ ourselves: our own change must not cost a look at the directory. */
 bool mailbox_cur_begin(struct mailbox *mailbox);
 void mailbox_cur_end(struct mailbox *mailbox, bool was_known);
