@@ -141,10 +141,12 @@ static enum mail_status open_and_rebuild(struct mail *mail)
 
 	if (index.state == MAIL_INDEX_IN_USE) {
 		report_error(mail->report,
-			"%s: a session of %s has the index open; end it with `restantectl kick "
-			"%s', wait until "
-			"`restantectl who' shows it no more, and try again",
-			settings.index_path, task->account->user, task->account->user);
+			"%s: a session of %s has the index open; close its connections with "
+			"`restantectl kick %s', and try again %llu s later, when it has ended "
+			"(linger in "
+			"[session])",
+			settings.index_path, task->account->user, task->account->user,
+			(unsigned long long)(task->conf->session.linger_usec / USEC_PER_SEC));
 		return MAIL_FAILED;
 	}
 	if (store_open(&settings, &mail->log, &rebuild.store) < 0)
