@@ -37,6 +37,7 @@ enum {
 	LIMIT_OUTPUT_BYTES = 8 * 1024 * 1024, /* hard maximum of unsent output of a connection */
 	LIMIT_LIST_DEPTH = 32,   /* parentheses in a command */
 	LIMIT_SEARCH_KEYS = 1000,
+	LIMIT_LIST_PATTERNS = 100, /* of one LIST */
 	LIMIT_COMMAND_MESSAGES = 1000000, /* one IMAP command works on (RFC 9738); the highest UIDs are taken */
 	LIMIT_SORT_CRITERIA = 32,             /* of one SORT */
 	LIMIT_SORT_BYTES = 256 * 1024 * 1024, /* of the keys of all messages that one SORT compares */

@@ -1,212 +1,42 @@
 #include "server/imap/cmd_status.h"
 
-#include "maildir/card.h"
 #include "server/imap/connection.h"
-#include "server/imap/write_mailbox.h"
-
-#include <errno.h>
-
-struct status_progress {
-	struct mailbox *mailbox;
-	bool synced;
-	uint32_t sized_uid; /* SIZE, DELETED-STORAGE: up to this UID sizes are added */
-	uint64_t octets, deleted_bytes;
-};
+#include "server/imap/status_look.h"
 
 void end_status(struct imap *imap)
 {
-	struct status_progress *p = imap->command.progress;
+	struct status_look *look = imap->command.progress;
 
-	if (p && p->mailbox)
-		mailbox_close(p->mailbox);
+	if (look)
+		status_look_end(look);
 }
 
-static uint32_t count(const struct mailbox *mailbox, uint32_t flag, uint32_t wanted)
+static int begin_status(struct imap *imap)
 {
-	const struct message *messages;
-	size_t n = mailbox_messages(mailbox, &messages);
-	uint32_t found = 0;
-
-	for (size_t i = 0; i < n; i++)
-		found += (messages[i].flags & flag) == wanted;
-	return found;
-}
-
-/* The first message with a UID above; NULL: none. */
-static const struct message *message_above(const struct mailbox *mailbox, uint32_t msg_uid)
-{
-	const struct message *messages;
-	size_t low = 0, high = mailbox_messages(mailbox, &messages), n = high;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (messages[middle].msg_uid <= msg_uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < n ? &messages[low] : NULL;
-}
-
-/* Add what is asked for of one message. Returns 0, -EINPROGRESS; another -errno: it is gone. */
-static int add_size(struct imap *imap, struct status_progress *p, const struct message *message)
-{
-	unsigned items = imap->command.arguments.status.items;
-	uint32_t msg_uid = message->msg_uid;
-	bool deleted = message->flags & FLAG_DELETED;
-	uint64_t octets = 0, bytes = 0;
-	int r = items & STATUS_SIZE
-			? mailbox_rfc822_size(p->mailbox, msg_uid, &imap->work, &octets)
-			: 0;
-
-	if (r == 0 && deleted && (items & STATUS_DELETED_STORAGE))
-		r = mailbox_file_size(p->mailbox, msg_uid, &bytes);
-	if (r == 0) {
-		p->octets += octets;
-		p->deleted_bytes += bytes;
-	}
-	return r;
-}
-
-/*
- * Go on adding up sizes (RFC 8438, 9208 section 4.1.4). A message that is gone meanwhile, or cannot be read, counts for nothing: others are asked
- * for, too.
- */
-static enum run add_sizes(struct imap *imap, struct status_progress *p)
-{
-	const struct message *message;
-
-	while ((message = message_above(p->mailbox, p->sized_uid))) {
-		uint32_t msg_uid = message->msg_uid;
-
-		if (imap->work.budget == 0 || add_size(imap, p, message) == -EINPROGRESS)
-			return RUN_STEP;
-		(void)imap_spend(imap); /* behind the size, which needs what is left to get on */
-		p->sized_uid = msg_uid;
-	}
-	return RUN_DONE;
-}
-
-/* What is \Recent to this client where it has the mailbox selected; else what would be, did it select it now. */
-static int count_recent(struct imap *imap, struct mailbox *mailbox, uint32_t *ret_recent)
-{
-	struct view *view;
-
-	if (imap->mailbox == mailbox) {
-		*ret_recent = view_recent(imap->view);
-		return 0;
-	}
-
-	int r = view_open(mailbox, false, &view);
-
-	if (r < 0)
-		return r;
-	*ret_recent = view_recent(view);
-	view_close(view);
-	return 0;
-}
-
-/*
- * Of the mailbox that is selected, what this client was told: its news come later with the mailbox itself. RFC 7162 section
- * 7: never 0, which means that there are no modification sequences.
- */
-static uint64_t highestmodseq(const struct imap *imap, const struct mailbox *mailbox)
-{
-	uint64_t modseq = imap->mailbox == mailbox ? view_modseq(imap->view)
-						   : mailbox_highestmodseq(mailbox);
-
-	return modseq > 0 ? modseq : 1;
-}
-
-static void write_item(struct writer *w, bool *first, const char *name, uint64_t value)
-{
-	write_format(w, "%s%s %llu", *first ? "" : " ", name, (unsigned long long)value);
-	*first = false;
-}
-
-static void write_mailboxid(struct writer *w, const struct mailbox *mailbox, bool first)
-{
-	char id[OBJECTID_BYTES];
-
-	mailbox_mailboxid(mailbox, id);
-	write_format(w, "%sMAILBOXID (%s)", first ? "" : " ", id);
-}
-
-static void tell_status(struct imap *imap, const struct status_progress *p, uint32_t recent)
-{
-	struct mailbox *mailbox = p->mailbox;
 	const struct status_arguments *a = &imap->command.arguments.status;
-	const struct message *messages;
-	struct writer *w = &imap->out;
-	bool first = true;
+	struct status_look *look = arena_alloc(&imap->arena, sizeof *look);
 
-	write_raw(w, SLICE("* STATUS "));
-	write_mailbox(w, mailbox_name(mailbox));
-	write_raw(w, SLICE(" ("));
-	if (a->items & STATUS_MESSAGES)
-		write_item(w, &first, "MESSAGES", mailbox_messages(mailbox, &messages));
-	if (a->items & STATUS_RECENT)
-		write_item(w, &first, "RECENT", recent);
-	if (a->items & STATUS_UIDNEXT)
-		write_item(w, &first, "UIDNEXT", mailbox_uidnext(mailbox));
-	if (a->items & STATUS_UIDVALIDITY)
-		write_item(w, &first, "UIDVALIDITY", mailbox_uidvalidity(mailbox));
-	if (a->items & STATUS_UNSEEN)
-		write_item(w, &first, "UNSEEN", count(mailbox, FLAG_SEEN, 0));
-	if (a->items & STATUS_DELETED)
-		write_item(w, &first, "DELETED", count(mailbox, FLAG_DELETED, FLAG_DELETED));
-	if (a->items & STATUS_DELETED_STORAGE)
-		write_item(w, &first, "DELETED-STORAGE", p->deleted_bytes);
-	if (a->items & STATUS_APPENDLIMIT)
-		write_item(w, &first, "APPENDLIMIT", LIMIT_MESSAGE_BYTES);
-	if (a->items & STATUS_SIZE)
-		write_item(w, &first, "SIZE", p->octets);
 	if (a->items & STATUS_HIGHESTMODSEQ)
-		write_item(w, &first, "HIGHESTMODSEQ", highestmodseq(imap, mailbox));
-	if (a->items & STATUS_MAILBOXID)
-		write_mailboxid(w, mailbox, first);
-	write_raw(w, SLICE(")\r\n"));
-}
-
-static enum run finish_status(struct imap *imap, const struct status_progress *p)
-{
-	const struct status_arguments *a = &imap->command.arguments.status;
-	uint32_t recent = 0;
-	int r = a->items & STATUS_RECENT ? count_recent(imap, p->mailbox, &recent) : 0;
-
-	if (r < 0)
-		return imap_failed(imap, r);
-	tell_status(imap, p, recent);
-	return imap_ok(imap, NULL, NULL);
+		connection_enable_condstore(imap);
+	look->items = a->items;
+	imap->command.progress = look;
+	return status_look_begin(imap, look, connection_name(imap, a->name));
 }
 
 enum run cmd_status(struct imap *imap)
 {
-	struct status_progress *p = imap->command.progress;
-	int r;
+	int r = imap->command.progress ? 0 : begin_status(imap);
+	struct status_look *look = imap->command.progress;
 
-	if (!p) {
-		if (imap->command.arguments.status.items & STATUS_HIGHESTMODSEQ)
-			connection_enable_condstore(imap);
-		p = imap->command.progress = arena_alloc(&imap->arena, sizeof *p);
-		r = mailbox_open(
-			imap->settings.store,
-			connection_name(imap, imap->command.arguments.status.name), &p->mailbox);
-		if (r < 0)
-			return imap_failed(imap, r);
-	}
-	r = p->synced ? 0 : mailbox_sync(p->mailbox, &imap->work);
+	if (r < 0)
+		return imap_failed(imap, r);
 
-	enum run run = imap_wait(imap, &r);
+	enum run run = status_look_run(imap, look, &r);
 
 	if (run != RUN_DONE)
 		return run;
 	if (r < 0)
 		return imap_failed(imap, r);
-	p->synced = true;
-	if (imap->command.arguments.status.items &
-		(STATUS_SIZE | STATUS_DELETED_STORAGE))
-		run = add_sizes(imap, p);
-	return run == RUN_DONE ? finish_status(imap, p) : run;
+	status_look_write(imap, look, look->items);
+	return imap_ok(imap, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "server/imap/cmd_fetch.h"
 #include "server/imap/cmd_idle.h"
 #include "server/imap/cmd_list.h"
+#include "server/imap/cmd_lsub.h"
 #include "server/imap/cmd_multisearch.h"
 #include "server/imap/cmd_mailbox.h"
 #include "server/imap/cmd_metadata.h"
@@ -107,7 +108,7 @@ static const struct command_type commands[] = {
 	{ "RENAME", AUTH, 0, parse_rename, cmd_rename, end_rename, "9051 6.3.6" },
 	{ "SUBSCRIBE", AUTH, 0, parse_select, cmd_subscribe, NULL, "9051 6.3.7" },
 	{ "UNSUBSCRIBE", AUTH, 0, parse_select, cmd_unsubscribe, NULL, "9051 6.3.8" },
-	{ "LIST", AUTH, 0, parse_list, cmd_list, NULL, "3501 6.3.8" },
+	{ "LIST", AUTH, 0, parse_list, cmd_list, end_list, "9051 6.3.9" },
 	{ "LSUB", AUTH, 0, parse_lsub, cmd_lsub, NULL, "3501 6.3.9" },
 	{ "NAMESPACE", AUTH, 0, parse_nothing, cmd_namespace, NULL, "9051 6.3.10" },
 	{ "STATUS", AUTH, 0, parse_status, cmd_status, end_status, "9051 6.3.11" },

@@ -3,6 +3,7 @@
 
 #include "server/imap/grammar_append.h"
 #include "server/imap/grammar_fetch.h"
+#include "server/imap/grammar_list.h"
 #include "server/imap/grammar_mailbox.h"
 #include "server/imap/grammar_metadata.h"
 #include "server/imap/grammar_quota.h"

@@ -3,7 +3,6 @@
 
 #include "base/limits.h"
 #include "server/imap/grammar.h"
-#include "server/imap/grammar_metadata.h"
 
 struct mailbox_arguments {
 	struct slice name; /* UTF-8 */
@@ -39,13 +38,6 @@ struct rename_arguments {
 	struct slice from, to; /* UTF-8 */
 };
 
-struct list_arguments {
-	bool special_use_only; /* LIST (SPECIAL-USE) ... */
-	struct slice reference; /* as written, but for its quotes */
-	struct slice pattern;
-	struct metadata_arguments metadata; /* RETURN (METADATA (...)): names only; n 0: not asked for. RFC 9590 */
-};
-
 /* SP mailbox: of DELETE, SUBSCRIBE and the like. RFC 9051 section 6.3.5. */
 _must_check_ enum parse grammar_select(
 	struct slice *in, struct grammar *grammar, struct mailbox_arguments *ret_arguments);
@@ -63,20 +55,8 @@ _must_check_ enum parse grammar_status(
 	struct slice *in, struct grammar *grammar, struct status_arguments *ret_arguments);
 
 /*
- * [SP "(SPECIAL-USE)"] SP mailbox SP list-mailbox [SP "RETURN (" options ")"]. What may be asked to be returned, CHILDREN
- * and SPECIAL-USE, always is; and METADATA (...). RFC 3501 section 6.3.8, 6154
- * section 2, 9590 section 3.
+ * "(" status-att *(SP status-att) ")": enum status_item, for LIST RETURN (STATUS (...)), too. *in has moved also where this is
+ * PARSE_BAD. RFC 5819 section 4.
  */
-_must_check_ enum parse grammar_list(
-	struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);
-
-/* SP mailbox SP list-mailbox. RFC 3501 section 6.3.9. */
-_must_check_ enum parse grammar_lsub(
-	struct slice *in, struct grammar *grammar, struct list_arguments *ret_arguments);
-
-/*
- * Whether name matches a pattern of LIST: "*" is any text, "%" any text without delimiter; INBOX, also as first
- * level, in any case.
- * Costs at most pattern.n * name.n. RFC 9051 section 6.3.9.
- */
-bool list_matches(struct slice pattern, struct slice name, char delimiter);
+_must_check_ enum parse grammar_status_items(
+	struct slice *in, struct grammar *grammar, unsigned *ret_items);

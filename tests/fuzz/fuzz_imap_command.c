@@ -53,8 +53,11 @@ static void check_arguments(
 		check_set(a->store.set, arena);
 		must(a->store.keywords_n <= LIMIT_KEYWORDS);
 	} else if (strcmp(type->name, "LIST") == 0) {
-		(void)list_matches(a->list.pattern, SLICE("INBOX"), '/');
-		(void)list_matches(a->list.pattern, SLICE("a/b/c"), '/');
+		must(a->list.patterns_n > 0 && a->list.patterns_n <= LIMIT_LIST_PATTERNS);
+		for (size_t i = 0; i < a->list.patterns_n; i++) {
+			(void)list_matches(a->list.patterns[i], SLICE("INBOX"), '/');
+			(void)list_matches(a->list.patterns[i], SLICE("a/b/c"), '/');
+		}
 	}
 }
 

@@ -80,6 +80,19 @@ static void dump_set(struct slice set, struct buf *out)
 	add(out, " %.*s", SLICE_FMT(set.p ? set : SLICE("-")));
 }
 
+static void dump_list(const struct list_arguments *a, struct buf *out)
+{
+	add(out, "%.*s|", SLICE_FMT(a->reference));
+	for (size_t i = 0; i < a->patterns_n; i++)
+		add(out, i > 0 ? ",%.*s" : "%.*s", SLICE_FMT(a->patterns[i]));
+	if (a->extended)
+		add(out, " select %x return %x", a->select, a->returns);
+	if (a->status_items)
+		add(out, " status %x", a->status_items);
+	if (a->metadata.n > 0)
+		add(out, " metadata %zu", a->metadata.n);
+}
+
 static void dump_select(const struct select_arguments *a, struct buf *out)
 {
 	add(out, "%.*s%s", SLICE_FMT(a->name), a->condstore ? " condstore" : "");
@@ -228,8 +241,7 @@ static void dump(const char *name, const union arguments *a, struct buf *out)
 	else if (strcmp(name, "STATUS") == 0)
 		add(out, "%.*s %x", SLICE_FMT(a->status.name), a->status.items);
 	else if (strcmp(name, "LIST") == 0 || strcmp(name, "LSUB") == 0)
-		add(out, "%.*s|%.*s%s", SLICE_FMT(a->list.reference), SLICE_FMT(a->list.pattern),
-			a->list.special_use_only ? " special-use" : "");
+		dump_list(&a->list, out);
 	else if (strcmp(name, "RENAME") == 0)
 		add(out, "%.*s %.*s", SLICE_FMT(a->rename.from), SLICE_FMT(a->rename.to));
 	else if (strcmp(name, "SELECT") == 0)
@@ -316,17 +328,39 @@ static const struct {
 	{ S("LIST \"\" *"), "|*" },
 	{ S("LIST \"\" \"\""), "|" },
 	{ S("LIST a/ %b*"), "a/|%b*" },
-	{ S("LIST \"\" (a b)"), NULL },
-	{ S("LIST (SUBSCRIBED) \"\" *"), NULL },
-	{ S("LIST \"\" * RETURN (CHILDREN)"), "|*" },
-	{ S("LIST \"\" * RETURN (CHILDREN special-use)"), "|*" },
-	{ S("LIST \"\" * RETURN ()"), "|*" },
+	{ S("LIST \"\" (a b)"), "|a,b select 0 return 0" },
+	{ S("LIST \"\" (\"a b\" % \"\")"), "|a b,%, select 0 return 0" },
+	{ S("LIST \"\" ()"), NULL },
+	{ S("LIST \"\" (a  b)"), NULL },
+	{ S("LIST \"\" (a b"), NULL },
+	{ S("LIST (SUBSCRIBED) \"\" *"), "|* select 1 return 1" },
+	{ S("LIST (subscribed REMOTE) \"\" *"), "|* select 1 return 1" },
+	{ S("LIST (REMOTE) \"\" *"), "|* select 0 return 0" },
+	{ S("LIST (RECURSIVEMATCH SUBSCRIBED) \"\" %"), "|% select 5 return 1" },
+	{ S("LIST (SUBSCRIBED SPECIAL-USE RECURSIVEMATCH) \"\" %"), "|% select 7 return 3" },
+	{ S("LIST (RECURSIVEMATCH) \"\" %"), NULL },
+	{ S("LIST (REMOTE RECURSIVEMATCH) \"\" %"), NULL },
+	{ S("LIST (SUBSCRIBED SUBSCRIBED) \"\" %"), "|% select 1 return 1" },
+	{ S("LIST (SUBSCRIBEDX) \"\" %"), NULL },
+	{ S("LIST (CHILDREN) \"\" %"), NULL },
+	{ S("LIST \"\" * RETURN (CHILDREN)"), "|* select 0 return 0" },
+	{ S("LIST \"\" * RETURN (CHILDREN special-use)"), "|* select 0 return 2" },
+	{ S("LIST \"\" * RETURN (SUBSCRIBED CHILDREN)"), "|* select 0 return 1" },
+	{ S("LIST \"\" * RETURN (STATUS (MESSAGES UNSEEN))"), "|* select 0 return 0 status 11" },
+	{ S("LIST \"\" * RETURN (STATUS (MESSAGES) SUBSCRIBED STATUS (SIZE))"),
+		"|* select 0 return 1 status 41" },
+	{ S("LIST \"\" * RETURN (STATUS ())"), NULL },
+	{ S("LIST \"\" * RETURN (STATUS)"), NULL },
+	{ S("LIST \"\" * RETURN (STATUS (FOO))"), NULL },
+	{ S("LIST \"\" * RETURN (MYRIGHTS)"), NULL },
+	{ S("LIST \"\" * RETURN (METADATA (/shared/comment))"), "|* select 0 return 0 metadata 1" },
+	{ S("LIST \"\" * RETURN ()"), "|* select 0 return 0" },
 	{ S("LIST \"\" * RETURN"), NULL },
 	{ S("LIST \"\" * RETURN ( CHILDREN)"), NULL },
 	{ S("LIST \"\" * RETURN (CHILDREN"), NULL },
 	{ S("LIST \"\" * RETURN (CHILDRENX)"), NULL },
-	{ S("LIST (special-use) a *"), "a|* special-use" },
-	{ S("LIST () a *"), "a|*" },
+	{ S("LIST (special-use) a *"), "a|* select 2 return 2" },
+	{ S("LIST () a *"), "a|* select 0 return 0" },
 	{ S("LIST ( \"\" *"), NULL },
 	{ S("LSUB a *"), "a|*" },
 	{ S("LSUB (SPECIAL-USE) a *"), NULL },
