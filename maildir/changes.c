@@ -36,7 +36,7 @@ bool changes_since(
 	if (position < changes->first)
 		return false;
 	must(position <= changes_end(changes));
-	*ret_uids = changes->uids + (position - changes->first);
+	*ret_uids = changes->n > 0 ? changes->uids + (position - changes->first) : NULL;
 	*ret_n = (size_t)(changes_end(changes) - position);
 	return true;
 }
