@@ -141,6 +141,22 @@ static int open_regular(int dir_fd, const char *name, int flags, struct stat *re
 	return take_fd(&fd);
 }
 
+int dirs_open_entries(int dir_fd, const char *name, DIR **ret_dir)
+{
+	_cleanup_close_ int fd = dirs_open(dir_fd, name, false);
+
+	if (fd < 0)
+		return fd;
+
+	DIR *dir = fdopendir(fd);
+
+	if (!dir)
+		return -errno;
+	(void)take_fd(&fd);
+	*ret_dir = dir;
+	return 0;
+}
+
 int dirs_read_file(int dir_fd, const char *name, struct buf *out, struct stamp *ret_stamp)
 {
 	struct stat st;

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/slice.h"
 
+#include <dirent.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -43,6 +44,12 @@ _must_check_ int dirs_stamp_fd(int fd, struct stamp *ret_stamp);
  * Returns a descriptor; -ELOOP: a symbolic link; -ENOTDIR, -ENOENT, -errno.
  */
 _must_check_ int dirs_open(int dir_fd, const char *name, bool make);
+
+/*
+ * Open the directory name in dir to read its entries, from its beginning whoever else reads it.
+ * Returns 0, *ret_dir is the caller's to close; -errno as dirs_open().
+ */
+_must_check_ int dirs_open_entries(int dir_fd, const char *name, DIR **ret_dir);
 
 /*
  * Read a whole file of at most max_bytes.

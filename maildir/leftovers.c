@@ -17,18 +17,11 @@ static bool is_old(int dir_fd, const char *name, uint64_t now_usec)
 
 int leftovers_remove(int tmp_fd, uint64_t now_usec)
 {
-	int fd = dirs_open(tmp_fd, ".", false); /* a place of its own in the directory */
+	DIR *dir;
+	int r = dirs_open_entries(tmp_fd, ".", &dir), removed = 0;
 
-	if (fd < 0)
-		return fd;
-
-	DIR *dir = fdopendir(fd);
-	int removed = 0;
-
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (int i = 0; i < LEFTOVERS_LOOKED_AT; i++) {
 		struct dirent *e = readdir(dir);
 

@@ -197,18 +197,11 @@ void mailbox_file_name(
 /* Returns 1: found, the name taken over; 0; -errno. */
 static int look_in(struct mailbox *mailbox, int dir_fd, size_t number)
 {
-	int fd = dirs_open(dir_fd, ".", false);
+	DIR *dir;
+	int r = dirs_open_entries(dir_fd, ".", &dir), found = 0;
 
-	if (fd < 0)
-		return fd;
-
-	DIR *dir = fdopendir(fd);
-	int found = 0;
-
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	errno = 0;
 	for (struct dirent *e; !found && (e = readdir(dir)); errno = 0) {
 		struct filename name = filename_parse(slice_str(e->d_name));
@@ -220,8 +213,7 @@ static int look_in(struct mailbox *mailbox, int dir_fd, size_t number)
 		}
 	}
 
-	int r = found ? found : -errno;
-
+	r = found ? found : -errno;
 	closedir(dir);
 	return r;
 }

@@ -152,17 +152,11 @@ static int add_mailboxes(struct store *store, struct quota_count *count)
 
 static int add_deleted(struct store *store, struct quota_count *count)
 {
-	int fd = dirs_open(store->root_fd, "tmp", false);
+	DIR *dir;
+	int r = dirs_open_entries(store->root_fd, "tmp", &dir);
 
-	if (fd < 0)
-		return fd;
-
-	DIR *dir = fdopendir(fd);
-
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (struct dirent *e; (e = readdir(dir));) {
 		struct slice name = slice_str(e->d_name);
 

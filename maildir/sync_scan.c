@@ -32,15 +32,8 @@ static int open_scan(struct mailbox *mailbox, bool in_new)
 	int r = dirs_stamp_fd(dir_fd, in_new ? &sync->new_before : &sync->cur_before);
 
 	if (r == 0)
-		r = dirs_open(dir_fd, ".", false); /* a place of its own in the directory */
-	if (r < 0)
-		return r;
-	sync->dir = fdopendir(r);
-	if (!sync->dir) {
-		close(r);
-		return -ENOMEM;
-	}
-	return 0;
+		r = dirs_open_entries(dir_fd, ".", &sync->dir);
+	return r;
 }
 
 /* Returns 1, 0, or -errno: -ENOENT if it is gone already. */

@@ -75,21 +75,14 @@ static int add_entry(const struct store *store, const struct dirent *e, struct f
 
 static int find_all(const struct store *store, struct found *found)
 {
-	int fd = dirs_open(store->root_fd, ".", false);
+	DIR *dir;
+	int r = dirs_open_entries(store->root_fd, ".", &dir);
 
-	if (fd < 0)
-		return fd;
-
-	DIR *dir = fdopendir(fd);
-
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	add_name(found, SLICE("INBOX"));
 
 	struct dirent *e = NULL;
-	int r = 0;
 
 	while (r == 0 && (errno = 0, e = readdir(dir)))
 		r = add_entry(store, e, found);

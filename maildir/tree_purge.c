@@ -27,20 +27,6 @@ struct level {
 
 static int remove_entries(DIR *dir, struct level level, struct purging *purging);
 
-/* Open what is in a directory for removing it. Returns 0, *ret_dir is to be closed; -errno. */
-static int open_entries(int parent_fd, const char *name, DIR **ret_dir)
-{
-	int fd = dirs_open(parent_fd, name, false);
-
-	if (fd < 0)
-		return fd;
-	*ret_dir = fdopendir(fd);
-	if (*ret_dir)
-		return 0;
-	close(fd);
-	return -ENOMEM;
-}
-
 static int remove_tree(
 	int parent_fd, const char *name, struct level level, struct purging *purging)
 {
@@ -49,7 +35,7 @@ static int remove_tree(
 
 	if (level.depth > DEPTH_MAX)
 		return -ENOTEMPTY;
-	r = open_entries(parent_fd, name, &dir);
+	r = dirs_open_entries(parent_fd, name, &dir);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	level.messages = purging->counted && level.depth == 2 &&
@@ -135,7 +121,7 @@ static bool is_left_over(int tmp_fd, const char *name, uint64_t now_usec)
 int tree_purge(struct store *store, struct work *work)
 {
 	DIR *tmp = NULL;
-	int r = open_entries(store->root_fd, "tmp", &tmp);
+	int r = dirs_open_entries(store->root_fd, "tmp", &tmp);
 
 	for (struct dirent *e; r == 0 && (e = readdir(tmp));) {
 		if (!is_left_over(dirfd(tmp), e->d_name, work->now_usec))

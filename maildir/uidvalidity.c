@@ -33,18 +33,12 @@ static bool parse_hex(struct slice text, uint32_t *ret_value)
 /* The highest mark there is; 0 if none. */
 static int find_mark(int root_fd, uint32_t *ret_value)
 {
-	int fd = dirs_open(root_fd, ".", false);
-
-	if (fd < 0)
-		return fd;
-
-	DIR *dir = fdopendir(fd);
 	uint32_t highest = 0;
+	DIR *dir;
+	int r = dirs_open_entries(root_fd, ".", &dir);
 
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	errno = 0;
 	for (struct dirent *e; (e = readdir(dir)); errno = 0) {
 		struct slice name = slice_str(e->d_name);
@@ -56,8 +50,7 @@ static int find_mark(int root_fd, uint32_t *ret_value)
 			highest = value;
 	}
 
-	int r = -errno;
-
+	r = -errno;
 	closedir(dir);
 	if (r == 0)
 		*ret_value = highest;

@@ -53,26 +53,6 @@ static bool take_word(struct word_scan *s, struct encoded_word *ret_word)
 	return true;
 }
 
-/* RFC 2047 section 4.2. */
-static size_t undo_q(struct slice s, char *out)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		bool pair = s.p[i] == '=' && s.n - i > 2;
-		int high = pair ? ascii_hex_value(s.p[i + 1]) : -1;
-		int low = pair ? ascii_hex_value(s.p[i + 2]) : -1;
-
-		if (high >= 0 && low >= 0) {
-			out[n++] = (char)(high << 4 | low);
-			i += 2;
-		} else {
-			out[n++] = s.p[i] == '_' ? ' ' : s.p[i];
-		}
-	}
-	return n;
-}
-
 static int end_run(struct word_scan *s)
 {
 	int r = s->decoder ? charset_decoder_finish(s->decoder, s->out) : 0;
@@ -109,7 +89,7 @@ static int add_word(struct word_scan *s, const struct encoded_word *word)
 		char *at = buf_reserve(&bytes, word->text.n);
 
 		must(at != NULL);
-		buf_grown(&bytes, undo_q(word->text, at));
+		buf_grown(&bytes, transfer_undo_hex(word->text, '=', '_', at));
 	}
 	return charset_decoder_feed(s->decoder, buf_slice(&bytes), s->out);
 }

@@ -4,6 +4,7 @@
 #include "maildir/message/charset.h"
 #include "maildir/message/rfc2047.h"
 #include "maildir/message/token.h"
+#include "maildir/message/transfer.h"
 
 #include <errno.h>
 
@@ -213,26 +214,6 @@ struct mime_param *rfc2231_parse(struct slice in, struct arena *arena)
 	return list.first;
 }
 
-/* Undo %XX in place of a copy; what is no such sequence stays. */
-static size_t undo_percent(struct slice s, char *out)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		bool pair = s.p[i] == '%' && s.n - i > 2;
-		int high = pair ? ascii_hex_value(s.p[i + 1]) : -1;
-		int low = pair ? ascii_hex_value(s.p[i + 2]) : -1;
-
-		if (high >= 0 && low >= 0) {
-			out[n++] = (char)(high << 4 | low);
-			i += 2;
-		} else {
-			out[n++] = s.p[i];
-		}
-	}
-	return n;
-}
-
 static int extended_value(struct slice value, struct buf *out)
 {
 	struct slice charset = { NULL, 0 }, language, rest = value;
@@ -249,7 +230,7 @@ static int extended_value(struct slice value, struct buf *out)
 	_cleanup_free_ char *bytes = malloc(rest.n);
 
 	must(bytes != NULL);
-	return charset_to_utf8(charset, slice_from(bytes, undo_percent(rest, bytes)), out);
+	return charset_to_utf8(charset, slice_from(bytes, transfer_undo_hex(rest, '%', 0, bytes)), out);
 }
 
 int rfc2231_value(const struct mime_param *params, struct slice name, struct buf *out)

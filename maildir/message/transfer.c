@@ -230,3 +230,22 @@ int transfer_finish(struct transfer_decoder *decoder, struct buf *out)
 	buf_grown(out, (size_t)(release(decoder, from) - from));
 	return 0;
 }
+
+size_t transfer_undo_hex(struct slice s, char mark, char blank, char *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		bool pair = s.p[i] == mark && s.n - i > 2;
+		int high = pair ? ascii_hex_value(s.p[i + 1]) : -1;
+		int low = pair ? ascii_hex_value(s.p[i + 2]) : -1;
+
+		if (high >= 0 && low >= 0) {
+			out[n++] = (char)(high << 4 | low);
+			i += 2;
+		} else {
+			out[n++] = blank && s.p[i] == blank ? ' ' : s.p[i];
+		}
+	}
+	return n;
+}

@@ -39,3 +39,11 @@ _must_check_ int transfer_feed(struct transfer_decoder *decoder, struct slice in
 
 /* Say that the body has ended; append what was held back. Returns 0 or -ENOBUFS. */
 _must_check_ int transfer_finish(struct transfer_decoder *decoder, struct buf *out);
+
+/*
+ * Undo MARK HEX HEX in a parameter or an encoded word; what is no such sequence stays.
+ * mark   '%' (RFC 2231 section 4) or '=' (RFC 2047 section 4.2)
+ * blank  the character that stands for a blank ('_'), or 0
+ * Writes at most s.n bytes, which may be those of s. Returns how many.
+ */
+size_t transfer_undo_hex(struct slice s, char mark, char blank, char *out);
