@@ -99,9 +99,8 @@ fuzz: ## build the libFuzzer targets into build-fuzz/ (needs clang and libclang-
 
 soak: all $(TOOLS) ## long runs: SOAK_SECONDS (default 600) for each fuzz target and stress test
 	B=$(B) sh tests/soak.sh
-bench: deps-test all $(TOOLS) ## CPU per login, beside Debian's Dovecot in the same run; and of the store with 100,000 messages
-	$(B)/tests/store_bench
-	B=$(B) python3 tests/bench/bench.py
+bench: deps-test all ## CPU of the server per operation, beside Debian's Dovecot in the same run; BENCH="NAME ..." (--list), BENCH=--json
+	@B=$(B) python3 tests/bench/bench.py $(BENCH)
 
 deps: ## install what the build and `make run` need (apt); elsewhere, say what is missing
 	@sh tests/deps.sh $(PKGS_BUILD) $(PKGS_RUN)
