@@ -638,5 +638,74 @@ def all_at_once(machine):
     os.unlink(run.trace_path)
 
 
+# What the model must not let pass. Each begins with a mailbox of three messages; "C: " is sent, all else comes. The last line is wrong.
+FLAGS, DONE = "* FLAGS (\\Seen)", "t OK done"
+SELECT = ["C: SELECT \"INBOX\"", FLAGS, "* 3 EXISTS", "* OK [UIDVALIDITY 5] x", "* OK [UIDNEXT 9] x"]
+SELECTED = ["* OK [MAILBOXID (m1)] x", "t OK [READ-WRITE] x", "C: FETCH 1:* (UID FLAGS)", "* 1 FETCH (UID 2 FLAGS ())", "* 2 FETCH (UID 4 FLAGS (\\Seen))",
+            "* 3 FETCH (UID 6 FLAGS ())", DONE]
+MODSEQS = ["* OK [HIGHESTMODSEQ 50] x"]
+WRONG = [
+    ([], ["C: NOOP", "* 4 EXPUNGE"], "EXPUNGE of message 4 of 3"),
+    ([], ["* 1 EXPUNGE"], "no command is in progress"),
+    ([], ["C: FETCH 1 (FLAGS)", "* 1 EXPUNGE"], "EXPUNGE with FETCH"),
+    ([], ["C: STORE 1 +FLAGS (a)", "* 1 EXPUNGE"], "EXPUNGE with STORE"),
+    ([], ["C: SEARCH ALL", "* 1 EXPUNGE"], "EXPUNGE with SEARCH"),
+    ([], ["C: NOOP", "* 2 EXISTS"], "it shrinks"),
+    ([], ["C: NOOP", "* 4 EXISTS", "* 4 FETCH (UID 5 FLAGS ())"], "UID 5 of message 4"),
+    ([], ["C: NOOP", "* 1 FETCH (UID 3 FLAGS ())"], "has UID 3, it had 2"),
+    ([], ["C: NOOP", "* 4 FETCH (FLAGS ())"], "message 4 of 3"),
+    ([], ["C: NOOP", "* 1 FETCH (FLAGS () BODY[] {2}", "ab)"], "not asked for"),
+    ([], ["C: UID FETCH 4 (FLAGS)", "* 2 FETCH (FLAGS ())"], "FETCH without UID"),
+    ([], ["C: FETCH 1:2 (RFC822.SIZE)", "* 1 FETCH (RFC822.SIZE 9)", DONE, "C: NOOP", DONE], "not told as expunged"),
+    ([], ["C: NOOP", "* VANISHED 2"], "VANISHED was not enabled"),
+    ([], ["C: NOOP", "* 1 EXPUNGE", DONE, "C: UID SEARCH ALL", "* SEARCH 2"], "not in the mailbox"),
+    ([], ["C: UID SEARCH ALL", "* SEARCH 2 4", DONE, "C: NOOP", DONE], "UIDs [6]"),
+    ([], ["C: SEARCH ALL", "* SEARCH 1 3 2"], "not ascending"),
+    ([], ["C: UID SEARCH RETURN (ALL COUNT) ALL", '* ESEARCH (TAG "t") UID COUNT 3 ALL 2,4'], "different things"),
+    ([], ["C: NOOP", "* 1 FETCH (FLAGS (\\Seen)  UID 2)"], "not the grammar"),
+    ([], ["C: NOOP", "* 01 EXPUNGE"], "not the grammar"),
+    ([], ["C: UID STORE 2 +FLAGS.SILENT (own)", DONE, "C: UID FETCH 2 (FLAGS)", "* 1 FETCH (UID 2 FLAGS ())"], "own was set"),
+    ([], ["C: UID MOVE 2 \"x\"", "* OK [COPYUID 9 2 1] x", DONE], "not told as expunged"),
+    ([], ["C: NOOP", "x OK done"], "out of turn"),
+    (["QRESYNC"], ["C: NOOP", "* VANISHED 4", "* VANISHED 4"], "vanished before"),
+    (["QRESYNC"], ["C: NOOP", "* 1 EXPUNGE"], "VANISHED was enabled"),
+    (["QRESYNC"], ["C: NOOP", "* VANISHED (EARLIER) 2"], "not asked for"),
+    (["QRESYNC"], ["C: NOOP", "* 1 FETCH (FLAGS () MODSEQ (60))"], "FETCH without UID"),
+    (["CONDSTORE"], ["C: NOOP", "* 1 FETCH (UID 2 FLAGS ())"], "FETCH without MODSEQ"),
+    (["CONDSTORE"], ["C: NOOP", "* 1 FETCH (UID 2 FLAGS () MODSEQ (60))", "* 1 FETCH (UID 2 FLAGS () MODSEQ (55))"], "falls"),
+    (["CONDSTORE"], ["C: NOOP", "* 1 FETCH (UID 2 FLAGS () MODSEQ (60))", "* 1 FETCH (UID 2 FLAGS (\\Draft) MODSEQ (60))"], "at MODSEQ 60 had"),
+    (["CONDSTORE"], ["C: NOOP", "* 1 FETCH (UID 2 FLAGS (\\Draft) MODSEQ (40))"], "knows all up to 50"),
+    (["CONDSTORE"], ["C: NOOP", "t OK [HIGHESTMODSEQ 49] x"], "it was 50"),
+    (["CONDSTORE"], ["C: UID STORE 2 (UNCHANGEDSINCE 60) +FLAGS.SILENT (a)", "* 1 FETCH (UID 2 MODSEQ (59))", "t OK [MODIFIED 2] x"], "its MODSEQ as told is 59"),
+    (["CONDSTORE"], ["C: UID STORE 2 (UNCHANGEDSINCE 60) +FLAGS.SILENT (a)", "t OK [MODIFIED 4] x"], "not to be stored"),
+    (["IMAP4REV2"], ["C: NOOP", "* 1 RECENT"], "RECENT after ENABLE"),
+    (["IMAP4REV2"], ["C: SEARCH ALL", "* SEARCH 1"], "SEARCH after ENABLE"),
+]
+
+
+def model_notices(_):
+    for enabled, lines, text in WRONG:
+        world = World("somebody")
+        world.keywords.append("own")
+        client = Client(world, "c", "own", enabled)
+        modseqs = {"CONDSTORE", "QRESYNC"} & set(enabled)
+        begin = [line.replace("FLAGS ())", "FLAGS () MODSEQ (9))").replace("n))", "n) MODSEQ (9))") if modseqs else line for line in SELECTED]
+        lines = SELECT + (MODSEQS if modseqs else []) + begin + lines
+        try:
+            for number, line in enumerate(lines):
+                if line.startswith("C: "):
+                    client.begin(line[3:])
+                elif line == "ab)":
+                    continue
+                else:
+                    more = b"\r\nab)" if line.endswith("{2}") else b""
+                    tag = client.flight[0].tag if client.flight else "x"
+                    client.line(re.sub(r'^t |"t"', lambda found: found[0].replace("t", tag), line).encode() + more + b"\r\n")
+        except Failed as e:
+            check(number >= len(lines) - 1 - (lines[-1] == "ab)") and text in str(e), f"{lines[-3:]}: want {text!r} of the last line", str(e), number)
+            continue
+        check(False, f"{lines[-2:]} was let pass", text)
+
+
 if __name__ == "__main__":
-    harness.main("concurrency", [all_at_once])
+    harness.main("concurrency", [model_notices, all_at_once])
