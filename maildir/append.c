@@ -17,12 +17,14 @@ struct append {
 	struct mailbox *mailbox;
 	struct arrival arrival;
 	bool begun; /* arrival is there */
+	struct quota_sum freed;
 	size_t n;
 
 	/* The message being written; fd is -1: none. */
 	int fd;
 	uint64_t file_size;
 	struct crlf_count count;
+	bool may_hold_nul;
 	bool held_cr;     /* a CR was met: what follows decides what becomes of it */
 	bool last_was_cr; /* the last byte written is a CR */
 };
@@ -34,6 +36,11 @@ struct append *append_new(struct mailbox *mailbox)
 	must(append != NULL);
 	*append = (struct append){ .mailbox = mailbox, .fd = -1 };
 	return append;
+}
+
+void append_replaces(struct append *append, const struct quota_sum *freed)
+{
+	append->freed = *freed;
 }
 
 void append_free(struct append *append)
@@ -103,6 +110,7 @@ int append_begin(struct append *append, const struct append_message *message, ui
 	append->fd = take_fd(&fd);
 	append->n++;
 	append->file_size = 0;
+	append->may_hold_nul = message->may_hold_nul;
 	append->count = (struct crlf_count){ 0 };
 	append->held_cr = append->last_was_cr = false;
 	return 0;
@@ -156,7 +164,7 @@ static int write_stored(struct append *append, struct slice bytes)
 int append_write(struct append *append, struct slice octets)
 {
 	char bytes[WRITE_BYTES];
-	int r = slice_find(octets, '\0') >= 0 ? -EILSEQ : 0;
+	int r = !append->may_hold_nul && slice_find(octets, '\0') >= 0 ? -EILSEQ : 0;
 
 	must(append->fd >= 0);
 	while (r == 0 && octets.n > 0) {
@@ -199,5 +207,6 @@ int append_finish(struct append *append)
 int append_commit(struct append *append, struct work *work, uint32_t *ret_first_uid)
 {
 	must(append->fd < 0 && append->begun && append->arrival.n > 0);
+	append->arrival.freed = append->freed;
 	return arrival_commit(&append->arrival, work, ret_first_uid);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "maildir/mailbox.h"
+#include "maildir/quota.h"
 
 /*
  * Line ends: CRLF is stored as LF, as Dovecot does by default, but for a CRLF that follows a CR: so what is read back
@@ -20,10 +21,14 @@ struct append_message {
 		*keywords; /* copied; those the mailbox has no number left for are left out */
 	size_t keywords_n;
 	int64_t internaldate; /* seconds since 1970, or APPEND_DATE_NOW */
+	bool may_hold_nul;
 };
 
 /* Begin; nothing is touched yet. The mailbox stays open until append_free(). */
 struct append *append_new(struct mailbox *mailbox);
+
+/* What will be removed for the messages that come: they fit into the quota if they fit once that is gone. RFC 8508 section 3.4. */
+void append_replaces(struct append *append, const struct quota_sum *freed);
 
 /* Free it. What was not committed leaves nothing behind. */
 void append_free(struct append *append);
@@ -37,7 +42,7 @@ _must_check_ int append_begin(
 
 /*
  * Write the next octets of the message.
- * Returns 0; -EILSEQ: there is a NUL among them; -ENOSPC, -errno. After an error only append_free() may follow.
+ * Returns 0; -EILSEQ: there is a NUL among them, and it may not hold one; -ENOSPC, -errno. After an error only append_free() may follow.
  */
 _must_check_ int append_write(struct append *append, struct slice octets);
 

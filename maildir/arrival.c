@@ -382,7 +382,9 @@ static struct quota_sum quota_sum_of(const struct arrival *arrival)
 
 static int check_quota(struct arrival *arrival, struct work *work)
 {
-	struct quota_sum more = quota_sum_of(arrival);
+	struct quota_sum sum = quota_sum_of(arrival);
+	struct quota_sum more = { sum.bytes - arrival->freed.bytes,
+		sum.messages - arrival->freed.messages };
 	int r = arrival->moved || arrival->quota_checked
 			? 0
 			: quota_check(arrival->mailbox->store, mailbox_name(arrival->mailbox),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "maildir/mailbox_state.h"
+#include "maildir/quota.h"
 
 /* One message to be. Strings are malloc'ed. */
 struct arriving {
@@ -22,6 +23,7 @@ struct arrival {
 	size_t n, cap;
 	struct keyword_table keywords; /* names; the mailbox has numbers of its own for them */
 	bool moved;         /* what comes is taken away elsewhere: it fits into the quota */
+	struct quota_sum freed; /* what is removed for it: it fits if it does with that gone */
 	bool quota_checked; /* it was found to fit */
 	struct committing *committing; /* an arrival_commit() between two steps, or NULL */
 };

@@ -439,6 +439,8 @@ int quota_check(struct store *store, struct slice mailbox_name, const struct quo
 
 	if (!quota_counts_mailbox(store, mailbox_name))
 		return 0;
+	if (more->bytes <= 0 && more->messages <= 0) /* what replaces another that is no smaller */
+		return 0;
 
 	int r = find_usage(store, more, work, &usage);
 

@@ -97,6 +97,9 @@ static struct fetch_progress *begin_fetch(struct imap *imap)
 		.goal = seq_ranges_count(&seqnums) };
 	p->write.text = BUF(2 * LIMIT_HEADER_BYTES + 2); /* every LF may become CRLF */
 	p->write.card.bytes = fetch_card_buf();
+	if (p->needs & NEED_BINARY)
+		p->write.binaries =
+			arena_array(&imap->arena, a->n, sizeof *p->write.binaries);
 	imap->command.progress = p;
 	if (a->vanished) {
 		int r = find_vanished(imap, p);
@@ -159,6 +162,7 @@ static bool is_wanted(const struct imap *imap, uint32_t seqnum)
 static enum run next_message(struct imap *imap, struct fetch_progress *p)
 {
 	struct buf text = p->write.text, card_bytes = p->write.card.bytes;
+	struct binary_facts *binaries = p->write.binaries;
 	unsigned passed = 0;
 
 	do {
@@ -172,6 +176,7 @@ static enum run next_message(struct imap *imap, struct fetch_progress *p)
 		.msg_uid = view_uid(imap->view, p->seqnum),
 		.card.bytes = card_bytes,
 		.text = text,
+		.binaries = binaries,
 	};
 	p->seen_done = 0;
 	connection_progress(imap, p->done, p->goal);
@@ -223,6 +228,8 @@ static int find_out(struct imap *imap, struct fetch_progress *p)
 
 	if (r == 0)
 		r = find_out_file(imap, msg_uid, needs);
+	if (r == 0 && (needs & NEED_BINARY))
+		r = fetch_find_binaries(imap, &p->write);
 	if (r == 0 && (needs & NEED_SIZE))
 		r = mailbox_rfc822_size(imap->mailbox, msg_uid, &imap->work, &p->write.rfc822_size);
 	if (r == 0 && (needs & NEED_DATE))

@@ -45,6 +45,7 @@ PARSE_INTO(language, language)
 PARSE_INTO(set, set)
 PARSE_INTO(copy, set)
 PARSE_INTO(append, append)
+PARSE_INTO(replace, append)
 PARSE_INTO(getquota, quota)
 PARSE_INTO(setquota, quota)
 PARSE_INTO(getmetadata, metadata)
@@ -139,6 +140,10 @@ static const struct command_type commands[] = {
 	{ "UID FETCH", SELECTED, BY_UID, parse_fetch, cmd_fetch, end_fetch, "9051 6.4.9" },
 	{ "STORE", SELECTED, NO_EXPUNGE | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.6" },
 	{ "UID STORE", SELECTED, BY_UID | READ_WRITE, parse_store, cmd_store, NULL, "9051 6.4.9" },
+	{ "REPLACE", SELECTED, MESSAGE | BY_NUMBER | READ_WRITE, parse_replace, cmd_append, end_append,
+		"8508 3.2" },
+	{ "UID REPLACE", SELECTED, MESSAGE | BY_UID | READ_WRITE, parse_replace, cmd_append,
+		end_append, "8508 3.3" },
 	{ "COPY", SELECTED, NO_EXPUNGE, parse_copy, cmd_copy, end_copy, "9051 6.4.7" },
 	{ "UID COPY", SELECTED, BY_UID, parse_copy, cmd_copy, end_copy, "9051 6.4.9" },
 	{ "MOVE", SELECTED, BY_NUMBER | READ_WRITE, parse_copy, cmd_move, end_copy, "9051 6.4.8" },

@@ -6,6 +6,7 @@
 #include "server/imap/connection.h"
 #include "server/imap/flags.h"
 #include "server/imap/grammar_date.h"
+#include "server/imap/message_section.h"
 
 #include <errno.h>
 
@@ -53,6 +54,9 @@ static unsigned needs_of_item(const struct fetch_item *item)
 		return NEED_CARD | NEED_WHOLE_CARD;
 	case FETCH_PREVIEW:
 		return item->lazy ? NEED_PREVIEW_KNOWN : NEED_PREVIEW;
+	case FETCH_BINARY:
+	case FETCH_BINARY_SIZE:
+		return NEED_FILE | NEED_STRUCTURE | NEED_BINARY | (item->sets_seen ? NEED_SEEN : 0);
 	case FETCH_SECTION:
 		return (is_on_card(&item->section) ? NEED_CARD : needs_of_section(&item->section)) |
 		       (item->sets_seen ? NEED_SEEN : 0);
@@ -101,34 +105,6 @@ static void write_flags(struct imap *imap, struct fetch_write *write)
 	write_raw(&imap->out, SLICE("FLAGS "));
 	flags_write(&imap->out, imap->mailbox, &write->message,
 		connection_is_recent(imap, write->msg_uid));
-}
-
-/* Where a section of the message itself lies; no structure is needed for it. */
-static void stretch_of_message(
-	const struct message_file *file, enum section_kind kind, struct stretch *ret_stretch)
-{
-	struct stretch all = {
-		.offset = 0, .end = reader_file_size(file->reader), .octets = file->octets
-	};
-
-	if (kind == SECTION_HEADER) {
-		all.end = file->header_end;
-		all.octets = file->header_octets;
-	} else if (kind == SECTION_TEXT) {
-		all.offset = file->header_end;
-		all.octets -= file->header_octets;
-	}
-	*ret_stretch = all;
-}
-
-static bool find_stretch(
-	const struct message_file *file, const struct section *section, struct stretch *ret_stretch)
-{
-	if (section->n > 0)
-		return section_stretch(
-			file->root, section->numbers, section->n, section->kind, ret_stretch);
-	stretch_of_message(file, section->kind, ret_stretch);
-	return true;
 }
 
 /* A partial's share of what is there. RFC 9051 section 6.4.5. */
@@ -193,7 +169,7 @@ static enum run write_section(
 	write_label(imap, item);
 	if (write->card.fields.p && is_on_card(&item->section))
 		return write_fields(imap, write, item, write->card.fields);
-	if (!find_stretch(&imap->file, &item->section, &stretch)) {
+	if (!message_section_stretch(&imap->file, &item->section, &stretch)) {
 		write_nstring(&imap->out, (struct slice){ NULL, 0 });
 		return RUN_DONE;
 	}
@@ -245,6 +221,75 @@ static void write_date_item(struct imap *imap, const struct fetch_item *item, in
 	write_raw(&imap->out, item->label);
 	write_raw(&imap->out, SLICE(" "));
 	write_text(&imap->out, text);
+}
+
+int fetch_find_binaries(struct imap *imap, struct fetch_write *write)
+{
+	const struct fetch_arguments *a = &imap->command.arguments.fetch;
+	int r = 0;
+
+	for (; r == 0 && write->binaries_n < a->n; write->binaries_n += r == 0) {
+		const struct fetch_item *item = &a->items[write->binaries_n];
+
+		if (item->kind == FETCH_BINARY || item->kind == FETCH_BINARY_SIZE)
+			r = message_file_binary(&imap->file, item->section.numbers,
+				item->section.n, &imap->work, &write->binaries[write->binaries_n]);
+	}
+	return r;
+}
+
+static const struct binary_facts *facts_of(const struct imap *imap,
+	const struct fetch_write *write, const struct fetch_item *item)
+{
+	return &write->binaries[item - imap->command.arguments.fetch.items];
+}
+
+/* RFC 9051 section 7.5.2: a literal8 where NUL is in it, else a literal. */
+static void write_binary(
+	struct imap *imap, struct fetch_write *write, const struct fetch_item *item)
+{
+	const struct binary_facts *facts = facts_of(imap, write, item);
+	uint64_t skip_octets, octets = facts->octets;
+
+	write_label(imap, item);
+	if (!facts->exists) {
+		write_nstring(&imap->out, (struct slice){ NULL, 0 });
+		return;
+	}
+	cut(item, &skip_octets, &octets);
+	write_text(&imap->out, facts->has_nul ? "~" : "");
+	write_literal(&imap->out, octets);
+	if (facts->encoded) {
+		write->binary_range =
+			(struct binary_range){ .first = skip_octets, .left = octets };
+		write->sending_binary = octets > 0;
+		return;
+	}
+	write->range = (struct reader_range){
+		.offset = facts->stretch.offset,
+		.end = facts->stretch.end,
+		.skip_octets = skip_octets,
+		.left_octets = octets,
+	};
+	write->sending = octets > 0;
+}
+
+static enum run send_binary(struct imap *imap, struct fetch_write *write)
+{
+	struct binary_range *range = &write->binary_range;
+
+	range->out = imap->io->out;
+	range->high_water = LIMIT_OUTPUT_HIGH_WATER_BYTES;
+	binary_part_open(&imap->file.binary, &write->binaries[write->item - 1]);
+
+	int r = binary_part_send(&imap->file.binary, imap->file.reader, range, &imap->work);
+
+	if (r == -EINPROGRESS)
+		return imap_output_full(imap) ? RUN_OUTPUT : RUN_STEP;
+	if (r < 0)
+		return imap_close(imap, CLOSE_MAILBOX_FAULT);
+	write->sending_binary = false;
+	return RUN_DONE;
 }
 
 /* RFC 8514 section 4.3: NIL if it is not known. */
@@ -337,6 +382,12 @@ static enum run write_item(
 		return RUN_DONE;
 	case FETCH_SECTION:
 		return write_section(imap, write, item);
+	case FETCH_BINARY:
+		write_binary(imap, write, item);
+		return RUN_DONE;
+	case FETCH_BINARY_SIZE:
+		write_number_item(imap, item, facts_of(imap, write, item)->octets);
+		return RUN_DONE;
 	}
 	return RUN_DONE;
 }
@@ -407,7 +458,9 @@ enum run fetch_write(struct imap *imap, struct fetch_write *write)
 	if (!write->begun)
 		begin(imap, write);
 	for (;;) {
-		enum run run = write->sending ? send_range(imap, write) : RUN_DONE;
+		enum run run = write->sending	       ? send_range(imap, write)
+			       : write->sending_binary ? send_binary(imap, write)
+						       : RUN_DONE;
 
 		if (run != RUN_DONE)
 			return run;

@@ -3,10 +3,11 @@
 
 #include "maildir/objectid.h"
 #include "maildir/reader.h"
+#include "server/imap/binary_part.h"
 #include "server/imap/fetch_card.h"
 #include "server/imap/command.h"
 
-/* What is being written. All zeros at the start of a message but text and card.bytes, which are kept. */
+/* What is being written. All zeros at the start of a message but text, binaries and card.bytes, which are kept. */
 struct fetch_write {
 	uint32_t seqnum, msg_uid;
 	bool seen_set;        /* \Seen came with this FETCH: FLAGS are told even if not asked for */
@@ -19,6 +20,10 @@ struct fetch_write {
 	size_t item;  /* the next one */
 	bool sending; /* range is under way */
 	struct reader_range range;
+	struct binary_facts *binaries; /* of each item, where one is BINARY or BINARY.SIZE */
+	size_t binaries_n;             /* items looked at */
+	bool sending_binary;           /* of the item before the next one */
+	struct binary_range binary_range;
 	struct buf text; /* scratch: chosen header fields */
 };
 
@@ -37,12 +42,19 @@ enum fetch_need {
 	NEED_PREVIEW = 1 << 9,
 	NEED_PREVIEW_KNOWN = 1 << 10, /* only if it is known */
 	NEED_EMAILID = 1 << 11,
+	NEED_BINARY = 1 << 13, /* what parts are once they are decoded */
 };
 unsigned fetch_needs(const struct fetch_arguments *arguments);
 
 /* What they need beside a card that was found, because it is not on it. */
 unsigned fetch_needs_beyond(
 	const struct fetch_arguments *arguments, const struct fetch_card *card);
+
+/*
+ * Find out what the parts are that BINARY and BINARY.SIZE ask for. Structure and file are known by now.
+ * Returns as message_file_binary().
+ */
+_must_check_ int fetch_find_binaries(struct imap *imap, struct fetch_write *write);
 
 /*
  * Write the whole response, or go on with it. What fetch_needs() says is known by now.

@@ -153,6 +153,19 @@ static enum parse take_section_text(
 	return mime || header ? PARSE_OK : token_word(in, SLICE("TEXT"));
 }
 
+enum parse grammar_section(struct slice *in, struct grammar *grammar, struct section *ret_section)
+{
+	struct slice s = *in;
+	struct section section = { .n = 0 };
+
+	if (take_part(&s, grammar, &section) != PARSE_OK ||
+		take_section_text(&s, grammar, &section) != PARSE_OK || !slice_skip(&s, ']'))
+		return PARSE_BAD;
+	*in = s;
+	*ret_section = section;
+	return PARSE_OK;
+}
+
 /* "<" number "." nz-number ">" */
 static enum parse take_partial(struct slice *in, struct fetch_item *item)
 {
@@ -176,14 +189,15 @@ static const char *section_word(const struct section *section)
 }
 
 /* The section as the response names it. */
-static struct slice label_of(const struct section *section, struct arena *arena)
+static struct slice label_of(
+	const char *name, const struct section *section, struct arena *arena)
 {
 	_cleanup_buf_ struct buf label =
 		BUF(LIMIT_COMMAND_LINE_BYTES + LIMIT_COMMAND_LITERAL_BYTES + 4096);
 	struct writer w = { .out = &label };
 	const char *word = section_word(section);
 
-	write_text(&w, "BODY[");
+	write_text(&w, name);
 	for (size_t i = 0; i < section->n; i++) {
 		write_text(&w, i > 0 ? "." : "");
 		write_number(&w, section->numbers[i]);
@@ -215,11 +229,43 @@ static enum parse take_body(struct slice *in, struct grammar *grammar, struct fe
 		return peek || (s.n > 0 && token_is_atom_char(s.p[0])) ? PARSE_BAD : PARSE_OK;
 	}
 	*item = (struct fetch_item){ .kind = FETCH_SECTION, .sets_seen = !peek };
-	if (take_part(&s, grammar, &item->section) != PARSE_OK ||
-		take_section_text(&s, grammar, &item->section) != PARSE_OK ||
-		!slice_skip(&s, ']') || take_partial(&s, item) != PARSE_OK)
+	if (grammar_section(&s, grammar, &item->section) != PARSE_OK ||
+		take_partial(&s, item) != PARSE_OK)
 		return PARSE_BAD;
-	item->label = label_of(&item->section, grammar->arena);
+	item->label = label_of("BODY[", &item->section, grammar->arena);
+	*in = s;
+	return PARSE_OK;
+}
+
+/* section-binary: numbers only. RFC 9051 section 9. */
+static enum parse take_section_binary(
+	struct slice *in, struct grammar *grammar, struct section *section)
+{
+	if (!slice_skip(in, '[') || take_part(in, grammar, section) != PARSE_OK)
+		return PARSE_BAD;
+	return slice_skip(in, ']') ? PARSE_OK : PARSE_BAD;
+}
+
+/* "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary */
+static enum parse take_binary(struct slice *in, struct grammar *grammar, struct fetch_item *item)
+{
+	struct slice s = *in;
+
+	if (!slice_skip_nocase(&s, SLICE("BINARY")))
+		return PARSE_BAD;
+
+	bool size = slice_skip_nocase(&s, SLICE(".SIZE"));
+	bool peek = !size && slice_skip_nocase(&s, SLICE(".PEEK"));
+
+	*item = (struct fetch_item){
+		.kind = size ? FETCH_BINARY_SIZE : FETCH_BINARY,
+		.sets_seen = !size && !peek,
+	};
+	if (take_section_binary(&s, grammar, &item->section) != PARSE_OK)
+		return PARSE_BAD;
+	if (!size && take_partial(&s, item) != PARSE_OK)
+		return PARSE_BAD;
+	item->label = label_of(size ? "BINARY.SIZE[" : "BINARY[", &item->section, grammar->arena);
 	*in = s;
 	return PARSE_OK;
 }
@@ -245,7 +291,8 @@ static enum parse take_item(struct slice *in, struct grammar *grammar, struct fe
 {
 	struct fetch_item item;
 
-	if (take_plain(in, &item) != PARSE_OK && take_body(in, grammar, &item) != PARSE_OK)
+	if (take_plain(in, &item) != PARSE_OK && take_body(in, grammar, &item) != PARSE_OK &&
+		take_binary(in, grammar, &item) != PARSE_OK)
 		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown or malformed FETCH item");
 	if (item.kind == FETCH_PREVIEW)
 		take_preview_modifiers(in, &item);

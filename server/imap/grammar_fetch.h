@@ -15,6 +15,8 @@ enum fetch_kind {
 	FETCH_BODY, /* the structure without extension data */
 	FETCH_BODYSTRUCTURE,
 	FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+	FETCH_BINARY,  /* BINARY[...], BINARY.PEEK[...] (RFC 3516) */
+	FETCH_BINARY_SIZE,
 	FETCH_EMAILID,  /* RFC 8474 */
 	FETCH_THREADID,
 	FETCH_SAVEDATE, /* RFC 8514 */
@@ -36,7 +38,7 @@ struct section {
 struct fetch_item {
 	enum fetch_kind kind;
 	struct slice label;     /* how the response names it, without a partial's origin */
-	struct section section; /* of FETCH_SECTION */
+	struct section section; /* of FETCH_SECTION; of FETCH_BINARY and FETCH_BINARY_SIZE numbers only */
 	bool sets_seen;
 	bool lazy; /* of FETCH_PREVIEW: only if it is known */
 	bool partial;
@@ -59,11 +61,15 @@ enum {
 	FETCH_MAX_NUMBERS = 2 * LIMIT_MIME_DEPTH, /* of a section-part */
 };
 
+/* section-spec, and the "]" behind it. RFC 9051 section 9. */
+_must_check_ enum parse grammar_section(
+	struct slice *in, struct grammar *grammar, struct section *ret_section);
+
 /*
  * SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"), then
  * perhaps SP "(" fetch-modifier *(SP fetch-modifier) ")", and nothing behind. An item that comes twice is answered
  * twice. Whether VANISHED may be used (after ENABLE QRESYNC, and by UID only) is for the command to say.
- * RFC 3501 section 9, fetch; 9051 section 6.4.5; 4466 section 2.4; 7162 section 7. CHANGEDSINCE 0 is taken, too.
+ * RFC 3501 section 9, fetch; 9051 section 6.4.5; 3516 section 7; 4466 section 2.4; 7162 section 7. CHANGEDSINCE 0 is taken, too.
  */
 _must_check_ enum parse grammar_fetch(
 	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments);

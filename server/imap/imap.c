@@ -62,12 +62,43 @@ static const char *not_allowed(const struct imap *imap)
 	return "You are logged in already";
 }
 
+/* Parse the arguments; the command is completed where it cannot be run. */
+static enum parse parse_arguments(struct imap *imap, struct slice *in)
+{
+	struct grammar grammar = { .arena = &imap->arena, .enabled = imap->enabled };
+	struct command *command = &imap->command;
+	unsigned flags = command->type->flags;
+	enum parse parse;
+
+	if ((flags & (COMMAND_NO_EXPUNGE | COMMAND_BY_NUMBER)) &&
+		(imap->enabled & ENABLED_UIDONLY)) {
+		(void)imap_uidrequired(imap);
+		return PARSE_BAD;
+	}
+	parse = command->type->parse(in, &grammar, &command->arguments);
+	if (parse == PARSE_BAD)
+		(void)imap_fault(imap, &grammar);
+	if (parse != PARSE_OK)
+		return parse;
+	command->holds_expunges = grammar.seqnums || (flags & COMMAND_NO_EXPUNGE);
+	if (!(flags & COMMAND_READ_WRITE) || imap->read_write)
+		return PARSE_OK;
+	(void)imap_no(imap, NULL, "The mailbox was opened read-only, by EXAMINE");
+	return PARSE_BAD;
+}
+
+static void run_begins(struct imap *imap)
+{
+	imap->engine.commands++;
+	imap->phase = PHASE_RUN;
+}
+
 /* Decide about a whole command. It is completed at once where it cannot be run. */
 static enum run begin_command(struct imap *imap)
 {
 	struct slice in = buf_slice(&imap->frame.command);
-	struct grammar grammar = { .arena = &imap->arena, .enabled = imap->enabled };
 	struct command *command = &imap->command;
+	enum parse parse;
 
 	take_names(imap, &in);
 	if (command->tag.n == 0)
@@ -76,33 +107,23 @@ static enum run begin_command(struct imap *imap)
 		return imap_bad(imap, "Unknown command");
 	if (!is_allowed(imap))
 		return imap_bad(imap, not_allowed(imap));
-	if ((command->type->flags & (COMMAND_NO_EXPUNGE | COMMAND_BY_NUMBER)) &&
-		(imap->enabled & ENABLED_UIDONLY))
-		return imap_uidrequired(imap);
-	if (command->type->parse(&in, &grammar, &command->arguments) != PARSE_OK)
-		return imap_fault(imap, &grammar);
-	command->holds_expunges = grammar.seqnums || (command->type->flags & COMMAND_NO_EXPUNGE);
-	if ((command->type->flags & COMMAND_READ_WRITE) && !imap->read_write)
-		return imap_no(imap, NULL, "The mailbox was opened read-only, by EXAMINE");
-	imap->engine.commands++;
-	imap->phase = PHASE_RUN;
+	parse = parse_arguments(imap, &in);
+	if (parse == PARSE_OK)
+		run_begins(imap);
+	else if (parse == PARSE_MORE) /* a literal in a literal: nothing more will come */
+		return imap_bad(imap, "Syntax error in the arguments");
 	return RUN_DONE;
 }
 
 /* Whether the literal is a message: then the command begins to run now, and takes it; or it was refused with its command. */
 static bool is_message(struct imap *imap, struct slice in)
 {
-	struct grammar grammar = { .arena = &imap->arena, .enabled = imap->enabled };
-	struct command *command = &imap->command;
-	enum parse parse = grammar_append(&in, &grammar, &command->arguments.append);
+	enum parse parse = parse_arguments(imap, &in);
 
-	if (parse == PARSE_OK) {
-		imap->engine.commands++;
-		imap->phase = PHASE_RUN;
-	} else if (parse == PARSE_BAD) {
-		(void)imap_fault(imap, &grammar);
+	if (parse == PARSE_OK)
+		run_begins(imap);
+	else if (parse == PARSE_BAD)
 		frame_imap_refuse(&imap->frame);
-	}
 	return parse != PARSE_MORE;
 }
 

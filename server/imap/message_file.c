@@ -29,6 +29,7 @@ int message_file_open(struct message_file *file, struct mailbox *mailbox, uint32
 
 	if (file->reader)
 		reader_close(file->reader);
+	binary_part_close(&file->binary);
 	buf_shrink(&header, HEADER_KEPT_BYTES);
 	*file = (struct message_file){
 		.mailbox = mailbox, .msg_uid = msg_uid, .reader = reader, .header = header
@@ -41,6 +42,7 @@ void message_file_close(struct message_file *file)
 	if (!file->reader)
 		return;
 	reader_close(file->reader);
+	binary_part_close(&file->binary);
 	buf_done(&file->header);
 	*file = (struct message_file){ 0 };
 }
@@ -167,6 +169,40 @@ int message_file_octets(struct message_file *file, struct work *work)
 int message_file_structure(struct message_file *file, struct work *work)
 {
 	return file->root ? 0 : reader_structure(file->reader, work, &file->root);
+}
+
+/* What is known of a part from before. */
+static bool recall(const struct message_file *file, struct binary_facts *facts)
+{
+	for (size_t i = 0; i < file->binaries_n && i < MESSAGE_FILE_BINARIES; i++) {
+		const struct binary_facts *known = &file->binaries[i];
+
+		if (known->stretch.offset == facts->stretch.offset &&
+			known->stretch.end == facts->stretch.end &&
+			known->encoding == facts->encoding) {
+			*facts = *known;
+			return true;
+		}
+	}
+	return false;
+}
+
+int message_file_binary(struct message_file *file, const uint32_t *numbers, size_t n,
+	struct work *work, struct binary_facts *ret_facts)
+{
+	struct binary_facts facts;
+	int r = binary_part_find(file->root, numbers, n, &facts);
+
+	if (r == 0 && !facts.known && !recall(file, &facts)) {
+		binary_part_open(&file->binary, &facts);
+		r = binary_part_measure(&file->binary, file->reader, work);
+		facts = file->binary.facts;
+		if (r == 0)
+			file->binaries[file->binaries_n++ % MESSAGE_FILE_BINARIES] = facts;
+	}
+	if (r == 0)
+		*ret_facts = facts;
+	return r;
 }
 
 int message_file_read(struct message_file *file, uint64_t offset, uint64_t end, size_t max_bytes,

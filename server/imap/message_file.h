@@ -3,6 +3,9 @@
 
 #include "maildir/message/section.h"
 #include "maildir/reader.h"
+#include "server/imap/binary_part.h"
+
+enum { MESSAGE_FILE_BINARIES = 16 };
 
 /*
  * The last message stays open: clients ask for the structure, then for one part after the other. All zeros is
@@ -25,6 +28,10 @@ struct message_file {
 	bool last_was_cr;
 
 	const struct mime_part *root;
+
+	struct binary_part binary;                           /* the part decoded last */
+	struct binary_facts binaries[MESSAGE_FILE_BINARIES]; /* what decoding told of parts */
+	size_t binaries_n; /* counts on: the oldest is replaced */
 };
 
 /* Open a message, or keep it if it is the one that is open. Returns 0; -ENOENT: it is gone; -errno. */
@@ -39,6 +46,13 @@ void message_file_close(struct message_file *file);
 _must_check_ int message_file_header(struct message_file *file, struct work *work);
 _must_check_ int message_file_octets(struct message_file *file, struct work *work);
 _must_check_ int message_file_structure(struct message_file *file, struct work *work);
+
+/*
+ * Find out the facts of a part, decoding it at most once; the structure is known by now.
+ * Returns 0; -EOPNOTSUPP as binary_part_find(); else as the others.
+ */
+_must_check_ int message_file_binary(struct message_file *file, const uint32_t *numbers, size_t n,
+	struct work *work, struct binary_facts *ret_facts);
 
 /*
  * Append raw bytes of a stretch of the file, at most max_bytes of them, whatever the budget (it is charged).

@@ -14,6 +14,10 @@ void passed_over_add(struct passed_over *over, struct imap *imap, const struct m
 		over->expunged = true;
 		return;
 	}
+	if (error == -EOPNOTSUPP) {
+		over->unknown_cte = true;
+		return;
+	}
 	over->failed = true;
 	log_line(imap->settings.log, LOG_PRIORITY_WARNING,
 		"%s: %.*s: message with UID %u %s: %s", imap->settings.user, SLICE_FMT(name),
@@ -25,6 +29,9 @@ enum run passed_over_finish(const struct passed_over *over, struct imap *imap)
 	if (over->failed)
 		return imap_no(imap, "UNAVAILABLE",
 			"Some of the messages could not be read; see the server's log");
+	if (over->unknown_cte)
+		return imap_no(imap, "UNKNOWN-CTE",
+			"A part has a transfer encoding that is not known; fetch BODY instead");
 	return imap_ok(imap, over->expunged ? "EXPUNGEISSUED" : NULL,
 		over->expunged ? "Some of the messages were expunged" : NULL);
 }

@@ -1,6 +1,7 @@
 /* The grammar of IMAP commands: what each argument list means, written back as text, or that it is none. */
 #include "base/buf.h"
 #include "base/limits.h"
+#include "server/imap/capability.h"
 #include "server/imap/command.h"
 #include "server/imap/grammar_date.h"
 #include "tests/unit/unit.h"
@@ -25,8 +26,20 @@ static void add(struct buf *out, const char *format, ...)
 	CHECK(r == 0, "out is full");
 }
 
-static const char *const fetch_names[] = { "flags", "uid", "date", "size", "modseq", "envelope", "body",
-	"structure", "section" };
+static const char *const fetch_names[] = {
+	[FETCH_FLAGS] = "flags",
+	[FETCH_UID] = "uid",
+	[FETCH_INTERNALDATE] = "date",
+	[FETCH_RFC822_SIZE] = "size",
+	[FETCH_MODSEQ] = "modseq",
+	[FETCH_ENVELOPE] = "envelope",
+	[FETCH_BODY] = "body",
+	[FETCH_BODYSTRUCTURE] = "structure",
+	[FETCH_SECTION] = "section",
+	[FETCH_BINARY] = "binary",
+	[FETCH_BINARY_SIZE] = "binary.size",
+	[FETCH_PREVIEW] = "preview",
+};
 static const char *const section_names[] = { "all", "header", "text", "mime" };
 
 static void dump_section(const struct fetch_item *item, struct buf *out)
@@ -50,7 +63,8 @@ static void dump_fetch(const struct fetch_arguments *a, struct buf *out)
 	add(out, "%.*s", SLICE_FMT(a->set));
 	for (size_t i = 0; i < a->n; i++) {
 		add(out, " %s", fetch_names[a->items[i].kind]);
-		if (a->items[i].kind == FETCH_SECTION)
+		if (a->items[i].kind == FETCH_SECTION || a->items[i].kind == FETCH_BINARY ||
+			a->items[i].kind == FETCH_BINARY_SIZE)
 			dump_section(&a->items[i], out);
 	}
 	if (a->changed_only)
@@ -230,7 +244,34 @@ static void dump_metadata(const struct metadata_arguments *a, struct buf *out)
 	}
 }
 
-static void dump(const char *name, const union arguments *a, struct buf *out)
+/* The elements that come behind the mailbox. */
+static void dump_append(const struct append_arguments *a, struct slice command, struct buf *out)
+{
+	_cleanup_arena_ struct arena arena = { 0 };
+	struct grammar grammar = { .arena = &arena, .enabled = ENABLED_UTF8 };
+	struct append_grammar place = { .single = a->replaced > 0 };
+	struct slice in = slice_tail(command, command.n - a->left);
+	struct append_element e;
+
+	if (a->replaced > 0)
+		add(out, "%u ", a->replaced);
+	add(out, "%.*s", SLICE_FMT(a->mailbox));
+	do {
+		CHECK(grammar_append_next(&in, &grammar, &place, &e) == PARSE_OK, "%.*s",
+			SLICE_FMT(command));
+		if (e.kind == APPEND_MESSAGE)
+			add(out, e.has_date ? " %x %zu %lld" : " %x %zu", e.flags, e.keywords_n,
+				(long long)e.internaldate);
+		else if (e.kind == APPEND_URL)
+			add(out, " url=%.*s", SLICE_FMT(e.url));
+		else
+			add(out, e.kind == APPEND_LITERAL ? e.literal8 ? " literal8" : ""
+				 : e.kind == APPEND_END	  ? " end"
+							  : ";");
+	} while (e.kind != APPEND_LITERAL && e.kind != APPEND_END);
+}
+
+static void dump(const char *name, const union arguments *a, struct slice command, struct buf *out)
 {
 	if (strstr(name, "FETCH"))
 		dump_fetch(&a->fetch, out);
@@ -253,10 +294,8 @@ static void dump(const char *name, const union arguments *a, struct buf *out)
 		dump_metadata(&a->metadata, out);
 	else if (strcmp(name, "UNSUBSCRIBE") == 0)
 		add(out, "%.*s", SLICE_FMT(a->mailbox.name));
-	else if (strcmp(name, "APPEND") == 0)
-		add(out, a->append.has_date ? "%.*s %x %zu %lld" : "%.*s %x %zu",
-			SLICE_FMT(a->append.mailbox), a->append.flags, a->append.keywords_n,
-			(long long)a->append.internaldate);
+	else if (strcmp(name, "APPEND") == 0 || strstr(name, "REPLACE"))
+		dump_append(&a->append, command, out);
 	else if (strcmp(name, "ENABLE") == 0)
 		add(out, "%zu", a->enable.n);
 	else if (strcmp(name, "UID EXPUNGE") == 0 || strcmp(name, "COPY") == 0 ||
@@ -391,10 +430,53 @@ static const struct {
 	{ S("APPEND a {3}\r\nabc"), NULL },
 	{ S("APPEND a (\\Recent) {3}\r\n"), NULL },
 	{ S("APPEND a \"x\" {3}\r\n"), NULL },
-	{ S("APPEND a ~{3}\r\n"), NULL },
+	{ S("APPEND a ~{3}\r\n"), "a 0 0 literal8" },
+	{ S("APPEND a CATENATE (TEXT {3}\r\n"), "a 0 0" },
+	{ S("APPEND a CATENATE (URL /b/;UID=1 url \"/c/;UID=2\" TEXT ~{3+}\r\n"),
+		"a 0 0 url=/b/;UID=1 url=/c/;UID=2 literal8" },
+	{ S("APPEND a (\\Seen) catenate (URL /b/;UID=1)"), "a 10 0 url=/b/;UID=1; end" },
+	{ S("APPEND a CATENATE (URL b) (x) \"17-Jul-1996 02:44:25 -0700\" CATENATE (URL c)"),
+		"a 0 0 url=b; 0 1 837596665 url=c; end" },
+	{ S("APPEND a CATENATE (URL {3+}\r\nb/c)"), "a 0 0 url=b/c; end" },
+	{ S("APPEND a CATENATE (URL b) {3}\r\n"), "a 0 0 url=b; 0 0" },
+	{ S("APPEND a CATENATE ()"), NULL },
+	{ S("APPEND a CATENATE (URL b"), NULL },
+	{ S("APPEND a CATENATE ( URL b)"), NULL },
+	{ S("APPEND a CATENATE (URL b )"), NULL },
+	{ S("APPEND a CATENATE (URL  b)"), NULL },
+	{ S("APPEND a CATENATE (URL b URL)"), NULL },
+	{ S("APPEND a CATENATE (URL b) "), NULL },
+	{ S("APPEND a CATENATE (URL bTEXT {3}\r\n"), NULL },
+	{ S("APPEND a CATENATE(URL b)"), NULL },
+	{ S("APPEND a CATENATE URL b"), NULL },
+	{ S("APPEND a CATENATE (TEXT \"b\")"), NULL },
+	{ S("APPEND a CATENATE (UTF8 (~{3}\r\n"), NULL },
+	{ S("APPEND a CATENATE (URL {3}\r\n"), "more" },
+	{ S("APPEND {3}\r\n"), "more" },
+	{ S("REPLACE 4 a {3}\r\n"), "4 a 0 0" },
+	{ S("UID REPLACE 4294967295 inbox (\\Draft) CATENATE (URL b)"),
+		"4294967295 INBOX 4 0 url=b; end" },
+	{ S("REPLACE 4 a CATENATE (URL b) CATENATE (URL c)"), NULL },
+	{ S("REPLACE 0 a {3}\r\n"), NULL },
+	{ S("REPLACE * a {3}\r\n"), NULL },
+	{ S("REPLACE 1:2 a {3}\r\n"), NULL },
+	{ S("REPLACE $ a {3}\r\n"), NULL },
+	{ S("REPLACE a {3}\r\n"), NULL },
+	{ S("REPLACE 4 {3}\r\n"), "more" },
 	{ S("APPEND a"), NULL },
 
 	{ S("FETCH 1 FLAGS"), "1 flags" },
+	{ S("FETCH 1 BINARY[1.2]<3.4>"), "1 binary:all[1.2]<3.4>=BINARY[1.2]" },
+	{ S("FETCH 1 (binary.peek[] BINARY.SIZE[3])"),
+		"1 binary:all.peek[]=BINARY[] binary.size:all.peek[3]=BINARY.SIZE[3]" },
+	{ S("FETCH 1 BINARY"), NULL },
+	{ S("FETCH 1 BINARY[1.]"), NULL },
+	{ S("FETCH 1 BINARY[0]"), NULL },
+	{ S("FETCH 1 BINARY[1.MIME]"), NULL },
+	{ S("FETCH 1 BINARY[HEADER]"), NULL },
+	{ S("FETCH 1 BINARY.SIZE[1]<0.1>"), NULL },
+	{ S("FETCH 1 BINARY.SIZE.PEEK[1]"), NULL },
+	{ S("FETCH 1 BINARY.PEEK[1]<0.0>"), NULL },
 	{ S("FETCH 1:* (FLAGS UID)"), "1:* flags uid" },
 	{ S("UID FETCH 1 all"), "1 flags date size envelope" },
 	{ S("FETCH 1 FAST"), "1 flags date size" },
@@ -622,8 +704,13 @@ static void check_row(size_t i)
 	CHECK(type != NULL, "row %zu: no such command", i);
 	if (!type)
 		return;
-	if (type->parse(&in, &grammar, &arguments) == PARSE_OK)
-		dump(type->name, &arguments, &got);
+
+	enum parse parse = type->parse(&in, &grammar, &arguments);
+
+	if (parse == PARSE_MORE)
+		add(&got, "more");
+	else if (parse == PARSE_OK)
+		dump(type->name, &arguments, rows[i].in, &got);
 	else if (grammar.fault != GRAMMAR_SYNTAX)
 		add(&got, "%s", grammar.fault == GRAMMAR_LIMIT ? "limit" : "charset");
 	else
