@@ -225,8 +225,10 @@ void mailbox_facts_from_card(struct mailbox *mailbox, size_t number)
 
 	if (find_card(mailbox, number, &card) < 0)
 		return;
-	if (!(card.flags & CARD_HEADER_ONLY) && entry->rfc822_size == ENTRY_SIZE_UNKNOWN)
+	if (!(card.flags & CARD_HEADER_ONLY) && entry->rfc822_size == ENTRY_SIZE_UNKNOWN) {
 		entry->rfc822_size = card.rfc822_size;
+		list_touch(&mailbox->list, number); /* the header in the index has the sum of all */
+	}
 	if (entry->internaldate == ENTRY_DATE_UNKNOWN)
 		entry->internaldate = card.internaldate;
 }

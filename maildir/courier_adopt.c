@@ -57,9 +57,14 @@ void courier_adoption_free(struct courier_adoption *adoption)
 	free(adoption);
 }
 
-static bool exists(const struct mailbox *mailbox, const char *name)
+static bool exists(int dir_fd, const char *name)
 {
-	return faccessat(mailbox->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool courier_adopt_marked(int dir_fd)
+{
+	return exists(dir_fd, MARK_NAME);
 }
 
 static int make_mark(const struct mailbox *mailbox)
@@ -77,8 +82,8 @@ void courier_adopt_begin(struct mailbox *mailbox)
 	int r = 0;
 
 	mailbox->adoption_looked_for = true;
-	if (!exists(mailbox, MARK_NAME)) {
-		if (!exists(mailbox, DIRECTORY) || exists(mailbox, UIDLIST_NAME))
+	if (!exists(mailbox->dir_fd, MARK_NAME)) {
+		if (!exists(mailbox->dir_fd, DIRECTORY) || exists(mailbox->dir_fd, UIDLIST_NAME))
 			return;
 		r = make_mark(mailbox);
 	}

@@ -11,6 +11,9 @@
  */
 struct courier_adoption;
 
+/* Whether an adoption was begun in that directory of a mailbox, and not finished. */
+bool courier_adopt_marked(int dir_fd);
+
 /* Before the first sync: whether there is anything to adopt. */
 void courier_adopt_begin(struct mailbox *mailbox);
 

@@ -20,15 +20,19 @@ enum {
 static const struct slice FORWARDED = { "$Forwarded", 10 };
 #define LOW_KEYWORDS ((uint64_t)LETTERS_KEYWORDS)
 
+bool keyword_files_unchanged(int dir_fd, const struct stamp *names, const struct stamp *beyond)
+{
+	struct stamp now;
+
+	return (dirs_stamp(dir_fd, NAMES_FILE, &now) < 0 || stamp_equal(&now, names)) &&
+	       (dirs_stamp(dir_fd, BEYOND_FILE, &now) < 0 || stamp_equal(&now, beyond));
+}
+
 bool keyword_files_changed(const struct mailbox *mailbox)
 {
-	struct stamp names, beyond;
-
 	return mailbox->keywords.beyond_stale ||
-	       (dirs_stamp(mailbox->dir_fd, NAMES_FILE, &names) == 0 &&
-		       !stamp_equal(&names, &mailbox->keywords.stamp)) ||
-	       (dirs_stamp(mailbox->dir_fd, BEYOND_FILE, &beyond) == 0 &&
-		       !stamp_equal(&beyond, &mailbox->keywords.beyond_stamp));
+	       !keyword_files_unchanged(mailbox->dir_fd, &mailbox->keywords.stamp,
+		       &mailbox->keywords.beyond_stamp);
 }
 
 /* Read a file if its stamp says that it changed. Returns 1: read; 0: it did not; -errno. A file not there is empty. */

@@ -6,6 +6,9 @@
 /* Whether one of the files may have changed since it was read. Returns false also where that cannot be told. */
 bool keyword_files_changed(const struct mailbox *mailbox);
 
+/* The same for a mailbox that is not open: whether the files in its directory still have these stamps. */
+bool keyword_files_unchanged(int dir_fd, const struct stamp *names, const struct stamp *beyond);
+
 /*
  * Read what changed: names, and the keywords beyond 25 of the messages of the list; changes of messages are noted.
  * Letters in use that have no name get one, "unknown-N", as Dovecot gives them.

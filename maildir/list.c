@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/must.h"
 #include "maildir/index.h"
+#include "maildir/uidlist.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -364,6 +365,24 @@ struct slice list_odd_info(const struct list *list, size_t number)
 	uint32_t at = list_entry(list, number)->info_at;
 
 	return at ? slice_str(list->bytes + at) : (struct slice){ NULL, 0 };
+}
+
+/* What name or uidlist say is not believed where it cannot be: with CRLF line ends a message never gets smaller. */
+bool list_rfc822_size(const struct list *list, size_t number, uint64_t *ret_octets)
+{
+	uint64_t octets = list_entry(list, number)->rfc822_size, file_size;
+	struct slice base = list_base(list, number), value;
+
+	if (octets == ENTRY_SIZE_UNKNOWN) {
+		if (!filename_size(base, 'W', &octets) &&
+			!(uidlist_field(list_fields(list, number), 'W', &value) &&
+				slice_number(value, INT64_MAX, &octets)))
+			return false;
+		if (filename_size(base, 'S', &file_size) && octets < file_size)
+			return false;
+	}
+	*ret_octets = octets;
+	return true;
 }
 
 void list_set_fields(struct list *list, size_t number, struct slice fields)

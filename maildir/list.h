@@ -116,6 +116,12 @@ struct slice list_fields(const struct list *list, size_t number);
 /* The info part as it stands, if it is not canonical; else an empty slice. */
 struct slice list_odd_info(const struct list *list, size_t number);
 
+/*
+ * What is known of a message's size with CRLF line ends: counted, or recorded in its name or the uidlist.
+ * Returns false: it must be counted.
+ */
+bool list_rfc822_size(const struct list *list, size_t number, uint64_t *ret_octets);
+
 /* Change what the uidlist says of a message. */
 void list_set_fields(struct list *list, size_t number, struct slice fields);
 

@@ -107,22 +107,6 @@ int mailbox_file_size(struct mailbox *mailbox, uint32_t msg_uid, uint64_t *ret_b
 	return r;
 }
 
-/* What name or uidlist say, unless it cannot be: with CRLF line ends a message never gets smaller. */
-static bool recorded_size(const struct mailbox *mailbox, size_t number, uint64_t *ret_octets)
-{
-	struct slice base = list_base(&mailbox->list, number);
-	struct slice fields = list_fields(&mailbox->list, number), value;
-	uint64_t octets, file_size;
-
-	if (!filename_size(base, 'W', &octets) &&
-		!(uidlist_field(fields, 'W', &value) && slice_number(value, INT64_MAX, &octets)))
-		return false;
-	if (filename_size(base, 'S', &file_size) && octets < file_size)
-		return false;
-	*ret_octets = octets;
-	return true;
-}
-
 static void drop_count(struct size_count *count)
 {
 	close(count->fd);
@@ -182,11 +166,11 @@ int mailbox_rfc822_size(
 	if (number < 0)
 		return -ENOENT;
 
-	uint64_t octets = list_entry(&mailbox->list, number)->rfc822_size;
+	uint64_t octets = ENTRY_SIZE_UNKNOWN;
 
-	if (octets == ENTRY_SIZE_UNKNOWN && !recorded_size(mailbox, (size_t)number, &octets)) {
+	if (!list_rfc822_size(&mailbox->list, (size_t)number, &octets)) {
 		mailbox_facts_from_card(mailbox, (size_t)number);
-		octets = list_entry(&mailbox->list, number)->rfc822_size;
+		octets = list_entry(&mailbox->list, (size_t)number)->rfc822_size;
 	}
 	if (octets == ENTRY_SIZE_UNKNOWN) {
 		struct size_count *count = find_count(mailbox, msg_uid);

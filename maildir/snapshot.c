@@ -21,6 +21,7 @@
 #include "base/checksum.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "maildir/snapshot_found.h"
 #include "maildir/store_state.h"
 #include "maildir/uidlist_file.h"
 
@@ -28,34 +29,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum {
-	TAIL_BYTES = 512,
-};
-
 static struct index *index_of(const struct mailbox *mailbox)
 {
 	return mailbox->store->index;
-}
-
-/* The first line and the last bytes of what was read: no other file of that UIDVALIDITY has both in the same places. */
-static bool read_tail(int fd, uint64_t read_bytes, uint64_t *ret_sum)
-{
-	char bytes[UIDLIST_HEADER_MAX_BYTES];
-	uint64_t from = read_bytes > TAIL_BYTES ? read_bytes - TAIL_BYTES : 0;
-	ssize_t n = dirs_read_at(fd, bytes,
-		read_bytes < sizeof bytes ? (size_t)read_bytes : sizeof bytes, 0);
-
-	if (n <= 0)
-		return false;
-
-	ssize_t line = slice_find(slice_from(bytes, (size_t)n), '\n');
-	uint64_t sum = checksum(read_bytes, slice_from(bytes, line < 0 ? (size_t)n : (size_t)line));
-
-	n = dirs_read_at(fd, bytes, (size_t)(read_bytes - from), from);
-	if (n != (ssize_t)(read_bytes - from))
-		return false;
-	*ret_sum = checksum(sum, slice_from(bytes, (size_t)n));
-	return true;
 }
 
 uint64_t snapshot_tail(struct mailbox *mailbox)
@@ -67,56 +43,9 @@ uint64_t snapshot_tail(struct mailbox *mailbox)
 		return snapshot->tail.sum;
 	snapshot->tail.ino = uidlist->stamp.ino;
 	snapshot->tail.bytes = uidlist->read_bytes;
-	if (uidlist->fd < 0 || !read_tail(uidlist->fd, uidlist->read_bytes, &snapshot->tail.sum))
+	if (uidlist->fd < 0 || !snapshot_read_tail(uidlist->fd, uidlist->read_bytes, &snapshot->tail.sum))
 		snapshot->tail.sum = 0;
 	return snapshot->tail.sum;
-}
-
-/* Restoring. */
-
-struct found {
-	struct snapshot_header header;
-	struct uidlist_header uidlist; /* as the file has it */
-	struct stamp stamp;            /* of the file */
-	int fd;
-	bool is_same_file; /* as far as it was read */
-};
-
-static bool read_uidlist_header(struct found *found)
-{
-	char bytes[UIDLIST_HEADER_MAX_BYTES];
-	struct stat st;
-
-	if (fstat(found->fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	found->stamp = stamp_from_stat(&st);
-
-	ssize_t n = dirs_read_at(found->fd, bytes, sizeof bytes, 0);
-	ssize_t end = n > 0 ? slice_find(slice_from(bytes, (size_t)n), '\n') : -1;
-
-	return end >= 0 &&
-	       uidlist_parse_header(slice_from(bytes, (size_t)end), &found->uidlist) &&
-	       found->uidlist.guid[0] != '\0';
-}
-
-/* The header in the index of the mailbox that lies here. The keywords' names go into the mailbox's table. */
-static bool find_header(struct mailbox *mailbox, struct found *found)
-{
-	struct slice record, guid = slice_str(found->uidlist.guid);
-	uint64_t sum;
-
-	mailbox->snapshot.losses = index_losses(index_of(mailbox));
-	mailbox->snapshot.number = index_mailbox(index_of(mailbox), guid, false);
-	if (mailbox->snapshot.number == 0 ||
-		index_get(index_of(mailbox), INDEX_HEADERS, mailbox->snapshot.number, 0, &record) < 0 ||
-		!snapshot_parse_header(record, &found->header, &mailbox->keywords.table))
-		return false;
-	found->is_same_file = found->stamp.ino == found->header.uidlist.ino &&
-			      found->stamp.size >= found->header.read_bytes &&
-			      read_tail(found->fd, found->header.read_bytes, &sum) &&
-			      sum == found->header.tail && sum != 0;
-	return found->header.uidvalidity == found->uidlist.uidvalidity &&
-	       slice_equal(slice_from(found->header.guid, sizeof found->header.guid), guid);
 }
 
 static void raise_modseq(struct mailbox *mailbox, uint64_t modseq)
@@ -156,18 +85,23 @@ static bool is_same_place(const struct mailbox *mailbox, const struct snapshot_h
 	return cur.ino == header->cur.ino && new.ino == header->new_ino;
 }
 
-static bool restore_messages(struct mailbox *mailbox, const struct snapshot_header *header)
+static bool restore_messages(struct mailbox *mailbox, struct snapshot_header *header)
 {
+	struct snapshot_sizes sizes;
 	struct slice record;
 
+	header->octets = header->unsized = 0; /* a chunk that was lost while it was not needed took its part along */
 	list_restore(&mailbox->list, header->hash_key, header->n);
 	for (uint64_t key = 0; mailbox->list.n < header->n; key++) {
 		if (index_next(index_of(mailbox), INDEX_MESSAGES, mailbox->snapshot.number, &key,
 			    &record) < 0 ||
 			key > UINT32_MAX >> INDEX_CHUNK_SHIFT ||
+			!snapshot_parse_sizes(record, &sizes) ||
 			snapshot_restore_messages(
 				&mailbox->list, record, (uint32_t)key, header->uidnext) < 0)
 			return false;
+		header->octets += sizes.octets;
+		header->unsized += sizes.unsized;
 	}
 	return true;
 }
@@ -257,7 +191,7 @@ static void load_names(void *arg, size_t number)
 		mend_names(mailbox);
 }
 
-static void restore_uidlist(struct mailbox *mailbox, struct found *found)
+static void restore_uidlist(struct mailbox *mailbox, struct snapshot_found *found)
 {
 	const struct snapshot_header *header = &found->header;
 	struct uidlist_state *uidlist = &mailbox->uidlist;
@@ -287,7 +221,7 @@ static void restore_keywords(struct mailbox *mailbox, const struct snapshot_head
 	keywords->beyond_lines = header->beyond_lines;
 }
 
-static void restore_rest(struct mailbox *mailbox, struct found *found, bool unchanged)
+static void restore_rest(struct mailbox *mailbox, struct snapshot_found *found, bool unchanged)
 {
 	const struct snapshot_header *header = &found->header;
 	struct snapshot *snapshot = &mailbox->snapshot;
@@ -325,14 +259,14 @@ static void forget_keywords(struct mailbox *mailbox)
 	mailbox->keywords = (struct keyword_state){ .forwarded = -1 };
 }
 
-static bool restore(struct mailbox *mailbox, struct found *found)
+static bool restore(struct mailbox *mailbox, struct snapshot_found *found)
 {
 	bool unchanged;
 
-	found->fd = openat(
-		mailbox->dir_fd, UIDLIST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (found->fd < 0 || !read_uidlist_header(found) || !find_header(mailbox, found))
+	mailbox->snapshot.losses = index_losses(index_of(mailbox));
+	if (!snapshot_find(index_of(mailbox), mailbox->dir_fd, &mailbox->keywords.table, found))
 		return false;
+	mailbox->snapshot.number = found->number;
 	mailbox->highestmodseq = found->header.highestmodseq;
 	mailbox->recent_from = found->header.recent_from;
 	if (!found->header.is_whole || !is_same_place(mailbox, &found->header, &unchanged))
@@ -348,7 +282,7 @@ static bool restore(struct mailbox *mailbox, struct found *found)
 
 void snapshot_restore(struct mailbox *mailbox)
 {
-	struct found found = { .fd = -1 };
+	struct snapshot_found found = { .fd = -1 };
 
 	if (mailbox->snapshot.is_tried)
 		return;

@@ -6,7 +6,8 @@
 
 /* Numbers are in this machine's order: an index never leaves it. */
 struct messages_head {
-	uint32_t n, unused;
+	uint32_t n, unsized;
+	uint64_t octets;
 };
 
 struct name_head {
@@ -75,13 +76,31 @@ bool snapshot_parse_header(
 int snapshot_format_messages(const struct list *list, size_t first, size_t n, struct buf *out)
 {
 	struct messages_head head = { .n = (uint32_t)n };
-	int r = add(out, &head, sizeof head);
+	uint64_t octets;
+	int r;
 
+	for (size_t i = first; i < first + n; i++) {
+		if (list_rfc822_size(list, i, &octets))
+			head.octets += octets;
+		else
+			head.unsized++;
+	}
+	r = add(out, &head, sizeof head);
 	if (r == 0)
 		r = add(out, list->messages + first, n * sizeof *list->messages);
 	if (r == 0)
 		r = add(out, list->hashes + first, n * sizeof *list->hashes);
 	return r;
+}
+
+bool snapshot_parse_sizes(struct slice record, struct snapshot_sizes *ret_sizes)
+{
+	struct messages_head head;
+
+	if (!take(&record, &head, sizeof head) || head.n > SNAPSHOT_CHUNK || head.unsized > head.n)
+		return false;
+	*ret_sizes = (struct snapshot_sizes){ head.octets, head.unsized };
+	return true;
 }
 
 ssize_t snapshot_restore_messages(

@@ -22,8 +22,9 @@ struct snapshot_header {
 	uint64_t letters_seen, beyond_lines;
 	uint64_t highestmodseq, vanished_from, vanished_n;
 	uint64_t n, n_in_new, new_ino;
+	uint64_t octets; /* RFC822.SIZE of all messages but those whose size is not known */
 	uint32_t uidvalidity, uidnext, uidlist_uidnext, recent_from;
-	uint32_t unseen, deleted;
+	uint32_t unseen, deleted, recent, unsized;
 	int32_t forwarded;
 	uint8_t is_whole; /* 0: chunks are being written, of a later state than this says */
 	uint8_t cur_young, must_rewrite, beyond_stale;
@@ -31,12 +32,12 @@ struct snapshot_header {
 	char guid[32];
 };
 
-_Static_assert(sizeof(struct snapshot_header) == 8 + 5 * sizeof(struct stamp) + 11 * 8 + 32 + 48,
+_Static_assert(sizeof(struct snapshot_header) == 8 + 5 * sizeof(struct stamp) + 12 * 8 + 40 + 48,
 	"bytes between the members");
 
 /* Grows with every change of struct snapshot_header, struct message or what is below; and holds the sizes. */
 #define SNAPSHOT_FORMAT                                                                            \
-	((uint64_t)1 << 32 | (uint64_t)sizeof(struct snapshot_header) << 8 | sizeof(struct message))
+	((uint64_t)2 << 32 | (uint64_t)sizeof(struct snapshot_header) << 8 | sizeof(struct message))
 
 /* header and the keywords' names. Appends. Returns 0, or -ENOBUFS. */
 _must_check_ int snapshot_format_header(const struct snapshot_header *header,
@@ -46,9 +47,18 @@ _must_check_ int snapshot_format_header(const struct snapshot_header *header,
 bool snapshot_parse_header(
 	struct slice record, struct snapshot_header *ret_header, struct keyword_table *keywords);
 
-/* INDEX_MESSAGES: the messages first to first + n - 1 of a list, all in one chunk. Appends. */
+/* What the header has the sums of: sizes of the messages of a chunk. */
+struct snapshot_sizes {
+	uint64_t octets;
+	uint32_t unsized;
+};
+
+/* INDEX_MESSAGES: the messages first to first + n - 1 of a list, all in one chunk, which must be loaded. Appends. */
 _must_check_ int snapshot_format_messages(
 	const struct list *list, size_t first, size_t n, struct buf *out);
+
+/* The sizes of the messages that such a record has. Returns false: it is none. */
+bool snapshot_parse_sizes(struct slice record, struct snapshot_sizes *ret_sizes);
 
 /*
  * Read them behind those that the list has. chunk: their UIDs' leading bits; below: no UID may be so high.

@@ -47,12 +47,15 @@ static bool cur_is_young(const struct mailbox *mailbox, uint64_t now_usec)
 				: mailbox->cur_young;
 }
 
-static void count_flags(const struct mailbox *mailbox, struct snapshot_header *header)
+static void count_messages(const struct mailbox *mailbox, struct snapshot_header *header)
 {
-	header->unseen = header->deleted = 0;
+	header->unseen = header->deleted = header->recent = 0;
 	for (size_t i = 0; i < mailbox->list.n; i++) {
-		header->unseen += !(mailbox->list.messages[i].flags & FLAG_SEEN);
-		header->deleted += (mailbox->list.messages[i].flags & FLAG_DELETED) != 0;
+		const struct message *message = &mailbox->list.messages[i];
+
+		header->unseen += !(message->flags & FLAG_SEEN);
+		header->deleted += (message->flags & FLAG_DELETED) != 0;
+		header->recent += message->msg_uid >= mailbox->recent_from;
 	}
 }
 
@@ -98,6 +101,9 @@ static struct snapshot_header make_header(struct mailbox *mailbox, uint64_t now_
 	header.recent_from = mailbox->recent_from;
 	header.unseen = snapshot->header.unseen;
 	header.deleted = snapshot->header.deleted;
+	header.recent = snapshot->header.recent;
+	header.octets = snapshot->header.octets;
+	header.unsized = snapshot->header.unsized;
 	header.is_whole = true;
 	header.cur_young = cur_is_young(mailbox, now_usec);
 	memcpy(header.hash_key, mailbox->list.hash_key, sizeof header.hash_key);
@@ -130,6 +136,7 @@ static void begin_anew(struct mailbox *mailbox)
 	list_touch_all(&mailbox->list);
 	snapshot->vanished_from = snapshot->vanished_to = mailbox->vanished.complete_from;
 	snapshot->vanished_n = 0;
+	snapshot->header.octets = snapshot->header.unsized = 0;
 	snapshot->is_saved = false;
 	snapshot->is_based = true;
 }
@@ -151,6 +158,21 @@ static bool have_number(struct mailbox *mailbox)
 	return snapshot->number != 0;
 }
 
+/* The sums in the header are of what the chunks say: by how much this one's part of them changes. */
+static void add_sizes(struct mailbox *mailbox, uint32_t chunk, struct slice messages)
+{
+	struct snapshot_header *header = &mailbox->snapshot.header;
+	struct snapshot_sizes old = { 0 }, new = { 0 };
+	struct slice record;
+
+	if (index_get(index_of(mailbox), INDEX_MESSAGES, mailbox->snapshot.number, chunk, &record) ==
+		0)
+		(void)snapshot_parse_sizes(record, &old);
+	(void)snapshot_parse_sizes(messages, &new);
+	header->octets += new.octets - old.octets;
+	header->unsized += new.unsized - old.unsized;
+}
+
 static void save_chunk(struct mailbox *mailbox, uint32_t chunk)
 {
 	_cleanup_buf_ struct buf messages = BUF(SNAPSHOT_CHUNK_MAX_BYTES);
@@ -163,12 +185,14 @@ static void save_chunk(struct mailbox *mailbox, uint32_t chunk)
 		list->messages[first + n].msg_uid >> INDEX_CHUNK_SHIFT == chunk)
 		(void)list_entry(list, first + n++);
 	if (n == 0) {
+		add_sizes(mailbox, chunk, (struct slice){ NULL, 0 });
 		index_delete(index_of(mailbox), INDEX_MESSAGES, number, chunk, chunk);
 		index_delete(index_of(mailbox), INDEX_NAMES, number, chunk, chunk);
 		return;
 	}
 	must(n <= SNAPSHOT_CHUNK && snapshot_format_messages(list, first, n, &messages) == 0 &&
 		snapshot_format_names(list, first, n, &names) == 0);
+	add_sizes(mailbox, chunk, buf_slice(&messages));
 	index_put(index_of(mailbox), INDEX_MESSAGES, number, chunk, buf_slice(&messages));
 	index_put(index_of(mailbox), INDEX_NAMES, number, chunk, buf_slice(&names));
 }
@@ -245,7 +269,7 @@ static void save_header(struct mailbox *mailbox, uint64_t now_usec)
 
 	struct snapshot_header header = make_header(mailbox, now_usec);
 
-	count_flags(mailbox, &header);
+	count_messages(mailbox, &header);
 	put_header(mailbox, &header);
 	if (cut > 0)
 		index_delete(index_of(mailbox), INDEX_EXPUNGED, snapshot->number, 0, cut);

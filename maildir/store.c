@@ -225,6 +225,15 @@ static struct mailbox *find_open(const struct store *store, struct slice name)
 	return NULL;
 }
 
+bool store_has_open(const struct store *store, const char *dir)
+{
+	_cleanup_buf_ struct buf name = BUF(NAME_UTF8_BYTES);
+
+	return store->mailboxes &&
+	       name_from_directory(slice_str(dir), store->settings.hierarchy_separator, &name) == 0 &&
+	       find_open(store, buf_slice(&name)) != NULL;
+}
+
 /* Whether the directory of that name is (still) the one that is open: other programs delete and rename mailboxes too. */
 static bool is_in_place(const struct mailbox *mailbox, const char *dir)
 {

@@ -19,6 +19,9 @@ struct store {
 	struct quota_count *quota_count; /* a count under way (quota_file.c), or NULL */
 };
 
+/* Whether the mailbox of a directory is open, or kept because it is not saved yet. */
+bool store_has_open(const struct store *store, const char *dir);
+
 /* Add a mailbox's directories to the watch, if there is one; take them off. */
 void store_watch_mailbox(struct store *store, struct mailbox *mailbox);
 void store_unwatch_mailbox(struct store *store, struct mailbox *mailbox);

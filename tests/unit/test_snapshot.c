@@ -3,6 +3,7 @@
  * that opens the mailbox with the index, tells what it sees, changes things, and ends in one way or another; between
  * rounds other programs change files, and the index is deleted or damaged.
  */
+#include "maildir/glance.h"
 #include "maildir/store_state.h"
 #include "tests/unit/maildir_fixture.h"
 
@@ -17,6 +18,7 @@ struct told {
 	char facts[FACTS_BYTES];
 	uint64_t first_modseq, last_modseq; /* HIGHESTMODSEQ */
 	unsigned restored, faults;
+	unsigned glanced; /* what there is was told without opening the mailbox */
 	unsigned answered; /* by the log of expunged messages */
 };
 
@@ -255,6 +257,34 @@ static void check_vanished(struct play *p, struct mailbox *mailbox)
 	}
 }
 
+/* What was told without opening the mailbox is what is there. */
+static void check_glance(struct play *p, struct mailbox *mailbox, const struct glance *glance)
+{
+	struct work work = { .now_usec = clock_realtime_usec(), .budget = 1000000 };
+	const struct message *messages;
+	uint32_t unseen = 0, deleted = 0, recent = 0, unsized = 0;
+	size_t n = mailbox_messages(mailbox, &messages);
+	uint64_t octets = 0, known;
+
+	for (size_t i = 0; i < n; i++) {
+		unseen += !(messages[i].flags & FLAG_SEEN);
+		deleted += (messages[i].flags & FLAG_DELETED) != 0;
+		recent += messages[i].msg_uid >= mailbox->recent_from;
+		unsized += !list_rfc822_size(&mailbox->list, i, &known);
+		p->told->faults += mailbox_rfc822_size(mailbox, messages[i].msg_uid, &work, &known) != 0;
+		octets += known;
+	}
+	p->told->faults += glance->messages != n || glance->unseen != unseen ||
+			   glance->deleted != deleted || glance->recent != recent ||
+			   glance->unsized != unsized ||
+			   (unsized == 0 ? glance->octets != octets : glance->octets >= octets) ||
+			   glance->uidnext != mailbox_uidnext(mailbox) ||
+			   glance->uidvalidity != mailbox_uidvalidity(mailbox) ||
+			   glance->highestmodseq != mailbox_highestmodseq(mailbox) ||
+			   !slice_equal(slice_str(glance->guid), mailbox_guid(mailbox));
+	p->told->glanced++;
+}
+
 enum ending { ENDING_CLOSE, ENDING_REST, ENDING_KILL, ENDINGS };
 
 static void settle_and_rest(struct store *store)
@@ -272,11 +302,20 @@ static void run_round(struct play *p, bool drop, enum ending ending, uint64_t ah
 	int steps = rand_r(&p->seed) % 30;
 
 	alarm(60);
-	if (!store || mailbox_open(store, SLICE("INBOX"), &mailbox) < 0 ||
+	if (!store)
+		_exit(3);
+
+	struct glance glance;
+	int glanced = mailbox_glance(store, SLICE("INBOX"),
+		clock_realtime_usec() + 10 * USEC_PER_SEC, &glance);
+
+	if (mailbox_open(store, SLICE("INBOX"), &mailbox) < 0 ||
 		sync_all(mailbox, ahead_usec) < 0)
 		_exit(3);
 	p->told->restored = mailbox->snapshot.header.format != 0;
 	p->told->first_modseq = mailbox_highestmodseq(mailbox);
+	if (glanced == 0)
+		check_glance(p, mailbox, &glance);
 	tell(mailbox, p->told->facts);
 	check_vanished(p, mailbox);
 	while (steps-- > 0)
@@ -420,7 +459,7 @@ static void test_rounds(void)
 {
 	enum { ROUNDS = 120 };
 	static char facts[FACTS_BYTES];
-	unsigned restored = 0, answered = 0, crashed = 0;
+	unsigned restored = 0, answered = 0, crashed = 0, glanced = 0;
 	struct play p;
 
 	play_init(&p, 20240607);
@@ -450,11 +489,13 @@ static void test_rounds(void)
 		p.modseq = p.told->last_modseq;
 		restored += p.told->restored;
 		answered += p.told->answered;
+		glanced += p.told->glanced;
 		(void)rand_r(&p.seed);
 	}
 	CU_ASSERT(restored > ROUNDS / 3);
 	CHECK(crashed < ROUNDS / 10, "%u", crashed);
 	CU_ASSERT(answered > ROUNDS);
+	CU_ASSERT(glanced > 0);
 	play_done(&p);
 }
 
@@ -488,6 +529,50 @@ static void test_unchanged(void)
 		settle_and_rest(store);
 		store_close(store);
 	}
+	play_done(&p);
+}
+
+/* Whatever was changed by us: a mailbox that came to rest is told of without being opened; one that others change is not. */
+static void test_glance(void)
+{
+	struct glance glance;
+	struct mailbox *mailbox;
+	struct store *store;
+	struct play p;
+
+	play_init(&p, 4);
+	for (int i = 0; i < 12; i++) {
+		uint64_t later_usec = clock_realtime_usec() + 10 * USEC_PER_SEC;
+
+		store = open_store(&p, true, false);
+		CHECK(mailbox_glance(store, SLICE("INBOX"), later_usec, &glance) == (i ? 0 : -ENODATA), "%d", i);
+		CU_ASSERT_EQUAL_FATAL(mailbox_open(store, SLICE("INBOX"), &mailbox), 0);
+		CU_ASSERT_EQUAL(sync_all(mailbox, 10 * USEC_PER_SEC), 0);
+		if (i > 0)
+			check_glance(&p, mailbox, &glance);
+		CU_ASSERT_EQUAL(mailbox_glance(store, SLICE("INBOX"), later_usec, &glance), -ENODATA);
+		for (int steps = i; steps > 0; steps--) {
+			change_flags(&p, mailbox, 0);
+			expunge(&p, mailbox, 0);
+			deliver(&p, "new", "");
+		}
+		CU_ASSERT_EQUAL(sync_all(mailbox, 10 * USEC_PER_SEC), 0);
+		settle_and_rest(store);
+		usleep(50000);
+		CU_ASSERT_EQUAL(sync_all(mailbox, 10 * USEC_PER_SEC), 0);
+		settle_and_rest(store);
+		mailbox_close(mailbox);
+		store_close(store);
+	}
+	CU_ASSERT_EQUAL(p.told->faults, 0);
+	CU_ASSERT_EQUAL(p.told->glanced, 11);
+	store = open_store(&p, true, false);
+	CU_ASSERT_EQUAL(mailbox_glance(store, SLICE("none"), clock_realtime_usec(), &glance), -ENOENT);
+	CU_ASSERT_EQUAL(mailbox_glance(store, SLICE("a/../b"), clock_realtime_usec(), &glance), -ENOENT);
+	meddle(&p);
+	CU_ASSERT_EQUAL(mailbox_glance(store, SLICE("INBOX"), clock_realtime_usec() + 10 * USEC_PER_SEC, &glance),
+		-ENODATA);
+	store_close(store);
 	play_done(&p);
 }
 
@@ -541,6 +626,7 @@ static void test_copied(void)
 
 static const struct unit_test TESTS[] = {
 	{ "unchanged, and changed by us", test_unchanged },
+	{ "told of without being opened", test_glance },
 	{ "names lost while it is open", test_names_lost_while_open },
 	{ "a copy in its place", test_copied },
 	{ "rounds of changes, endings and damage", test_rounds },
