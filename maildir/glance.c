@@ -2,7 +2,6 @@
 
 #include "maildir/courier_adopt.h"
 #include "maildir/keyword_files.h"
-#include "maildir/name.h"
 #include "maildir/snapshot_found.h"
 #include "maildir/store_state.h"
 
@@ -38,23 +37,26 @@ static struct glance glance_of(const struct snapshot_header *header)
 		.unsized = header->unsized,
 	};
 
-	memcpy(glance.guid, header->guid, sizeof header->guid);
+	memcpy(glance.mailboxid, header->guid, sizeof header->guid);
 	return glance;
 }
 
 static int look_at(
 	struct store *store, const char *dir, uint64_t now_usec, struct glance *ret_glance)
 {
+	_cleanup_buf_ struct buf name = BUF(NAME_UTF8_BYTES);
 	struct keyword_table names = { 0 };
 	struct snapshot_found found = { .fd = -1 };
 	_cleanup_close_ int dir_fd = dirs_open(store->root_fd, dir, false);
-	int r = -ENODATA;
+	int r = name_from_directory(slice_str(dir), store->settings.hierarchy_separator, &name);
 
-	if (dir_fd < 0)
-		return dir_fd;
+	if (r < 0 || dir_fd < 0)
+		return r < 0 ? r : dir_fd;
+	r = -ENODATA;
 	if (snapshot_find(store->index, dir_fd, &names, &found) &&
 		is_unchanged(dir_fd, &found, now_usec)) {
 		*ret_glance = glance_of(&found.header);
+		memcpy(ret_glance->name, name.p, name.n);
 		r = 0;
 	}
 	if (found.fd >= 0)

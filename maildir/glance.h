@@ -1,7 +1,8 @@
 /* glance.h - what STATUS tells of a mailbox that nobody has open and nobody changed, from its header in the index alone. */
 #pragma once
 
-#include "maildir/index.h"
+#include "maildir/name.h"
+#include "maildir/objectid.h"
 #include "maildir/store.h"
 
 struct glance {
@@ -10,7 +11,8 @@ struct glance {
 	uint64_t highestmodseq;
 	uint64_t octets; /* RFC822.SIZE of all messages whose size is known */
 	uint32_t unsized; /* of so many it is not */
-	char guid[INDEX_GUID_CHARS + 1]; /* as mailbox_guid() */
+	char mailboxid[OBJECTID_BYTES]; /* as mailbox_mailboxid() */
+	char name[NAME_UTF8_BYTES + 1]; /* as mailbox_name() */
 };
 
 /*

@@ -1,14 +1,28 @@
 #include "server/imap/status_look.h"
 
+#include "base/must.h"
 #include "maildir/card.h"
 #include "server/imap/connection.h"
 #include "server/imap/write_mailbox.h"
 
 #include <errno.h>
 
+/* A glance knows no sizes that were never counted, nor those of the \Deleted messages. */
+static bool tells_all(const struct status_look *look)
+{
+	return (!(look->items & STATUS_SIZE) || look->facts.unsized == 0) &&
+	       (!(look->items & STATUS_DELETED_STORAGE) || look->facts.deleted == 0);
+}
+
 int status_look_begin(struct imap *imap, struct status_look *look, struct slice name)
 {
 	*look = (struct status_look){ .items = look->items };
+
+	int r = mailbox_glance(
+		imap->settings.store, name, imap->work.now_usec, &look->facts);
+
+	if (r == 0 && tells_all(look))
+		return 0;
 	return mailbox_open(imap->settings.store, name, &look->mailbox);
 }
 
@@ -118,57 +132,78 @@ uint64_t status_highestmodseq(const struct imap *imap, const struct mailbox *mai
 	return modseq > 0 ? modseq : 1;
 }
 
+static int take_facts(struct imap *imap, struct status_look *look)
+{
+	struct mailbox *mailbox = look->mailbox;
+	const struct message *messages;
+	struct glance facts = {
+		.messages = (uint32_t)mailbox_messages(mailbox, &messages),
+		.uidnext = mailbox_uidnext(mailbox),
+		.uidvalidity = mailbox_uidvalidity(mailbox),
+		.highestmodseq = status_highestmodseq(imap, mailbox),
+		.octets = look->octets,
+	};
+	int r = 0;
+
+	if (look->items & STATUS_UNSEEN)
+		facts.unseen = status_unseen(mailbox);
+	if (look->items & STATUS_DELETED)
+		facts.deleted = count(mailbox, FLAG_DELETED, FLAG_DELETED);
+	if (look->items & STATUS_RECENT)
+		r = count_recent(imap, mailbox, &facts.recent);
+	mailbox_mailboxid(mailbox, facts.mailboxid);
+	must(slice_to_str(mailbox_name(mailbox), facts.name, sizeof facts.name));
+	look->facts = facts;
+	return r;
+}
+
 static void write_item(struct writer *w, bool *first, const char *name, uint64_t value)
 {
 	write_format(w, "%s%s %llu", *first ? "" : " ", name, (unsigned long long)value);
 	*first = false;
 }
 
-static void write_mailboxid(struct writer *w, const struct mailbox *mailbox, bool first)
-{
-	char id[OBJECTID_BYTES];
-
-	mailbox_mailboxid(mailbox, id);
-	write_format(w, "%sMAILBOXID (%s)", first ? "" : " ", id);
-}
-
 void status_look_write(struct imap *imap, const struct status_look *look, unsigned items)
 {
-	struct mailbox *mailbox = look->mailbox;
-	const struct message *messages;
+	const struct glance *facts = &look->facts;
 	struct writer *w = &imap->out;
 	bool first = true;
 
 	write_raw(w, SLICE("* STATUS "));
-	write_mailbox(w, mailbox_name(mailbox));
+	write_mailbox(w, slice_str(facts->name));
 	write_raw(w, SLICE(" ("));
 	if (items & STATUS_MESSAGES)
-		write_item(w, &first, "MESSAGES", mailbox_messages(mailbox, &messages));
+		write_item(w, &first, "MESSAGES", facts->messages);
 	if (items & STATUS_RECENT)
-		write_item(w, &first, "RECENT", look->recent);
+		write_item(w, &first, "RECENT", facts->recent);
 	if (items & STATUS_UIDNEXT)
-		write_item(w, &first, "UIDNEXT", mailbox_uidnext(mailbox));
+		write_item(w, &first, "UIDNEXT", facts->uidnext);
 	if (items & STATUS_UIDVALIDITY)
-		write_item(w, &first, "UIDVALIDITY", mailbox_uidvalidity(mailbox));
+		write_item(w, &first, "UIDVALIDITY", facts->uidvalidity);
 	if (items & STATUS_UNSEEN)
-		write_item(w, &first, "UNSEEN", status_unseen(mailbox));
+		write_item(w, &first, "UNSEEN", facts->unseen);
 	if (items & STATUS_DELETED)
-		write_item(w, &first, "DELETED", count(mailbox, FLAG_DELETED, FLAG_DELETED));
+		write_item(w, &first, "DELETED", facts->deleted);
 	if (items & STATUS_DELETED_STORAGE)
 		write_item(w, &first, "DELETED-STORAGE", look->deleted_bytes);
 	if (items & STATUS_APPENDLIMIT)
 		write_item(w, &first, "APPENDLIMIT", LIMIT_MESSAGE_BYTES);
 	if (items & STATUS_SIZE)
-		write_item(w, &first, "SIZE", look->octets);
+		write_item(w, &first, "SIZE", facts->octets);
 	if (items & STATUS_HIGHESTMODSEQ)
-		write_item(w, &first, "HIGHESTMODSEQ", status_highestmodseq(imap, mailbox));
+		write_item(w, &first, "HIGHESTMODSEQ", facts->highestmodseq);
 	if (items & STATUS_MAILBOXID)
-		write_mailboxid(w, mailbox, first);
+		write_format(w, "%sMAILBOXID (%s)", first ? "" : " ", facts->mailboxid);
 	write_raw(w, SLICE(")\r\n"));
 }
 
 enum run status_look_run(struct imap *imap, struct status_look *look, int *ret_r)
 {
+	if (!look->mailbox) {
+		*ret_r = 0;
+		return RUN_DONE;
+	}
+
 	int r = look->synced ? 0 : mailbox_sync(look->mailbox, &imap->work);
 	enum run run = imap_wait(imap, &r);
 
@@ -179,8 +214,6 @@ enum run status_look_run(struct imap *imap, struct status_look *look, int *ret_r
 		run = add_sizes(imap, look);
 	if (run != RUN_DONE)
 		return run;
-	if (r == 0 && (look->items & STATUS_RECENT))
-		r = count_recent(imap, look->mailbox, &look->recent);
-	*ret_r = r;
+	*ret_r = r == 0 ? take_facts(imap, look) : r;
 	return RUN_DONE;
 }

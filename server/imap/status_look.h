@@ -1,19 +1,20 @@
 /* status_look.h - finds out what STATUS tells of one mailbox, in steps: for STATUS, LIST RETURN (STATUS ...) and NOTIFY. */
 #pragma once
 
+#include "maildir/glance.h"
 #include "server/imap/command.h"
 
 /* All zeros but items: nothing is looked at. */
 struct status_look {
 	unsigned items; /* enum status_item: what is asked for */
-	struct mailbox *mailbox;
+	struct mailbox *mailbox; /* NULL: none was opened, for a glance told all */
 	bool synced;
 	uint32_t sized_uid; /* SIZE, DELETED-STORAGE: up to this UID sizes are added */
 	uint64_t octets, deleted_bytes;
-	uint32_t recent;
+	struct glance facts; /* at the end, as far as they are asked for */
 };
 
-/* Open the mailbox. Returns as mailbox_open(). The caller calls status_look_end() whatever comes. */
+/* Glance at the mailbox, or open it. Returns as mailbox_open(). The caller calls status_look_end() whatever comes. */
 _must_check_ int status_look_begin(struct imap *imap, struct status_look *look, struct slice name);
 
 /*

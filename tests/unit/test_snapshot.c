@@ -281,7 +281,7 @@ static void check_glance(struct play *p, struct mailbox *mailbox, const struct g
 			   glance->uidnext != mailbox_uidnext(mailbox) ||
 			   glance->uidvalidity != mailbox_uidvalidity(mailbox) ||
 			   glance->highestmodseq != mailbox_highestmodseq(mailbox) ||
-			   !slice_equal(slice_str(glance->guid), mailbox_guid(mailbox));
+			   !slice_equal(slice_str(glance->mailboxid), mailbox_guid(mailbox));
 	p->told->glanced++;
 }
 
