@@ -111,6 +111,21 @@ void search_done(struct search *search)
 	buf_done(&search->text);
 }
 
+/* What of a set is not higher than last. The set itself stays. */
+static struct seq_ranges no_higher(struct seq_ranges set, uint32_t last, struct arena *arena)
+{
+	struct seq_ranges cut = { .n = set.n };
+
+	while (cut.n > 0 && set.ranges[cut.n - 1].first > last)
+		cut.n--;
+	if (cut.n == 0 || set.ranges[cut.n - 1].last <= last)
+		return (struct seq_ranges){ .ranges = set.ranges, .n = cut.n };
+	cut.ranges = arena_array(arena, cut.n, sizeof *cut.ranges);
+	memcpy(cut.ranges, set.ranges, cut.n * sizeof *cut.ranges);
+	cut.ranges[cut.n - 1].last = last;
+	return cut;
+}
+
 /* What a set names, of what is there. */
 static struct seq_ranges seqnums_of_key(struct search *search, const struct search_key *key)
 {
@@ -120,8 +135,7 @@ static struct seq_ranges seqnums_of_key(struct search *search, const struct sear
 
 	if (key->kind == SEARCH_UIDS)
 		seqnums = uid_ranges_to_seqnums(search->view, &seqnums, search->arena);
-	while (seqnums.n > 0 && seqnums.ranges[seqnums.n - 1].first > exists)
-		seqnums.n--;
+	seqnums = no_higher(seqnums, exists, search->arena);
 	if (match->has_saved) {
 		saved = uid_ranges_to_seqnums(search->view, search->saved, search->arena);
 		seqnums = seq_ranges_union(&seqnums, &saved, search->arena);

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 enum {
 	DEPTH_MAX = 8,            /* of rules within rules; beyond it the first alternative is taken */
 	COMMAND_BYTES = 16384,    /* a longer one is not sent */
-	COMMANDS_MAX = 200,       /* of one dialogue */
+	COMMANDS_MAX = 100,       /* of one dialogue */
 	WAIT_MARK = 1,            /* in a command: the client waits here for "+" */
 	ALTERNATIVES_MAX = 64,
 };

@@ -151,6 +151,8 @@ static void disturb(struct play *p, unsigned how)
 {
 	char path[PATH_BYTES];
 
+	if (getenv("SHOW"))
+		fprintf(stderr, "! %u\n", how);
 	if (how == 1)
 		deliver(p);
 	else if (how <= 6)
@@ -240,8 +242,8 @@ static void check_numbers(struct connection *c, struct slice line)
 	struct slice word;
 
 	if (slice_starts_with(line, SLICE("* OK [CLOSED]")) ||
-		slice_ends_with(line, SLICE(" OK CLOSE completed")) ||
-		slice_ends_with(line, SLICE(" OK UNSELECT completed")))
+		slice_find_slice(line, SLICE(" OK CLOSE ")) > 0 ||
+		slice_find_slice(line, SLICE(" OK UNSELECT ")) > 0)
 		c->exists = 0;
 	if (!slice_skip_nocase(&line, SLICE("* ")))
 		return;
@@ -350,11 +352,19 @@ static void check_output(struct connection *c, struct slice out)
 		}
 }
 
+/* SHOW in the environment: what is said, for whoever looks into a finding. */
+static void show(const struct play *p, const struct connection *c, const char *who, struct slice text)
+{
+	if (getenv("SHOW") && text.n > 0)
+		fprintf(stderr, "%d%s: %.*s\n", (int)(c - p->connections), who, SLICE_FMT(text));
+}
+
 /* Step until it waits. All output is taken and kept; after that it must be whole responses. */
 static void run(struct play *p, struct connection *c)
 {
 	_cleanup_buf_ struct buf all = BUF(64 * 1024 * 1024);
 
+	show(p, c, "C", buf_slice(&c->in));
 	for (unsigned i = 0; !c->closed; i++) {
 		struct engine_io io = {
 			.in = &c->in, .out = &c->out, .now_usec = p->now_usec, .budget = p->budget
@@ -372,6 +382,7 @@ static void run(struct play *p, struct connection *c)
 	}
 
 	(void)store_rest(p->store);
+	show(p, c, "S", buf_slice(&all));
 	check_output(c, buf_slice(&all));
 }
 
