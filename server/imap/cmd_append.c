@@ -16,6 +16,7 @@
 #include "base/must.h"
 #include "maildir/append.h"
 #include "maildir/quota_file.h"
+#include "server/imap/binary_kept.h"
 #include "server/imap/connection.h"
 #include "server/imap/imap_url.h"
 #include "server/imap/replace.h"
@@ -54,6 +55,7 @@ struct append_progress {
 	struct append_grammar place;
 	struct append_element element;
 	uint64_t octets; /* of the message under way */
+	struct mime_parser *parser; /* of a message that has a literal8, or may; else NULL */
 
 	struct imap_url url;
 	struct url_source *source; /* or NULL */
@@ -73,9 +75,16 @@ static void close_source(struct append_progress *p)
 	buf_done(&p->copied);
 }
 
+static void close_parser(struct append_progress *p)
+{
+	if (p->parser)
+		mime_parser_free(take_ptr(p->parser));
+}
+
 static void give_up(struct append_progress *p)
 {
 	close_source(p);
+	close_parser(p);
 	if (p->append)
 		append_free(take_ptr(p->append));
 }
@@ -251,8 +260,17 @@ static enum run begin_message(struct imap *imap, struct append_progress *p)
 		return append_failed(imap, p, r);
 	p->announced.messages++;
 	p->octets = 0;
+	if (p->place.catenates || imap->frame.literal.literal8)
+		p->parser = mime_parser_new();
 	p->stage = APPEND_NEXT;
 	return RUN_DONE;
+}
+
+static int write_octets(struct append_progress *p, struct slice octets)
+{
+	if (p->parser)
+		mime_parser_feed(p->parser, octets);
+	return append_write(p->append, octets);
 }
 
 static enum run invite(struct imap *imap, struct append_progress *p)
@@ -289,7 +307,7 @@ static enum run receive(struct imap *imap, struct append_progress *p)
 			octets.n = (size_t)frame_imap_diverted(&imap->frame);
 		if (!p->element.literal8 && slice_find(octets, '\0') >= 0)
 			return imap_bad(imap, "NUL can stand in a literal8 only");
-		r = append_write(p->append, octets);
+		r = write_octets(p, octets);
 		frame_imap_take(&imap->frame, in, octets.n);
 	}
 	p->stage = APPEND_READ;
@@ -368,7 +386,7 @@ static enum run copy_source(struct imap *imap, struct append_progress *p)
 		if (r < 0 && r != -EINPROGRESS)
 			return source_failed(imap, p, r);
 
-		int written = append_write(p->append, buf_slice(&p->copied));
+		int written = write_octets(p, buf_slice(&p->copied));
 
 		if (written < 0)
 			return append_failed(imap, p, written);
@@ -384,6 +402,11 @@ static enum run finish_message(struct imap *imap, struct append_progress *p)
 {
 	if (p->octets == 0)
 		return imap_no(imap, NULL, "A message cannot be empty");
+
+	if (p->parser && !binary_is_kept(mime_parser_finish(p->parser)))
+		return imap_no(imap, "UNKNOWN-CTE",
+			"A binary part with LF that has no CR before it cannot be kept; use base64");
+	close_parser(p);
 
 	int r = append_finish(p->append);
 
