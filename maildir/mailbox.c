@@ -243,27 +243,26 @@ int mailbox_find_vanished(struct mailbox *mailbox, uint32_t msg_uid, struct work
 	return mailbox_sync(mailbox, work);
 }
 
-bool mailbox_watch_changes(struct mailbox *mailbox)
+void mailbox_watch_changes(struct mailbox *mailbox)
 {
 	struct store *store = mailbox->store;
 
 	if (mailbox->watched || !mailbox->is_local || store->watch_tried)
-		return false;
+		return;
 	store->watch_tried = true;
 	(void)!store_watch(store);
-	return mailbox->watched;
 }
 
 bool mailbox_cur_begin(struct mailbox *mailbox)
 {
 	struct stamp stamp;
 
-	(void)mailbox_watch_changes(mailbox);
+	mailbox_watch_changes(mailbox);
 	return dirs_stamp_fd(mailbox->cur_fd, &stamp) == 0 &&
 	       stamp_equal(&stamp, &mailbox->cur_stamp);
 }
 
-/* What another program changed between two of our own changes shows when the stamp is looked at once more, later. */
+/* What another program changed between two of our own changes is an event, or shows when cur/ is read once more. */
 void mailbox_cur_end(struct mailbox *mailbox, bool was_known)
 {
 	struct stamp stamp;

@@ -48,6 +48,16 @@ struct store *mailbox_store(const struct mailbox *mailbox);
  */
 _must_check_ int mailbox_sync(struct mailbox *mailbox, struct work *work);
 
+/*
+ * mailbox_sync() for who answers a client: what other programs changed before the first call is seen, also where a sync
+ * that another connection began is under way.
+ * round    0 at the first call; left alone until the answer is another than -EINPROGRESS or -EAGAIN.
+ * Returns  as mailbox_sync(); with -EAGAIN flags that other programs changed are known, what needs the lock is not.
+ * Limits   on file systems that other hosts change too, what came with a change of our own shows as late as their times
+ *          are coarse: up to 3 s.
+ */
+_must_check_ int mailbox_sync_anew(struct mailbox *mailbox, uint64_t *round, struct work *work);
+
 /* Whether it was deleted or made anew under those who have it open: mailbox_sync() answers -ESTALE. */
 bool mailbox_is_stale(const struct mailbox *mailbox);
 

@@ -164,9 +164,9 @@ _must_check_ int mailbox_find_vanished(
 
 /*
  * Before changing cur/ ourselves: have it watched, where that can be. What others do between two of our changes shows
- * then at once, and no later look is needed. Returns whether it is watched from now on.
+ * then at once, and no later look is needed.
  */
-bool mailbox_watch_changes(struct mailbox *mailbox);
+void mailbox_watch_changes(struct mailbox *mailbox);
 
 /* Before and after changing cur/ ourselves: our own change must not cost a look at the directory. */
 bool mailbox_cur_begin(struct mailbox *mailbox);

@@ -25,9 +25,20 @@
  *     a file that comes back after it was seen to be gone gets a new UID.
  *  2. A file is never renamed onto another (dirs_rename()); a message is never removed here.
  *  3. A message leaves the list only if a whole scan missed its file while the directory did not change, or two did.
- *  4. Stamps are taken before a directory is read. A stamp younger than two seconds may stand for two states: new/
- *     is then simply read again the next time, cur/ once more when the stamp is older; not where a watch would
- *     have told (watch.c).
+ *  4. Who begins to look after another program has changed cur/ or new/ sees the change (mailbox_sync_anew()). What a
+ *     stamp says is taken before the directory is read, so a change that came later has a stamp of its own, but for two
+ *     cases: a stamp younger than a tick of the clock may stand for two states; and our own changes of cur/ take its
+ *     stamp anew (mailbox_cur_end(), note_cur_stamp()), so that they cost no look, and with it the stamp of what
+ *     another program did meanwhile. For these there is
+ *       a watch       every such change is an event, and the kernel queued it before the change returned: events are
+ *                     taken whenever stamps are compared. An event that ends in what the list says is our own
+ *                     (watch.c): whether it was is no matter. A watch that begins late tells nothing of before:
+ *                     then cur/ is read once.
+ *       no watch      new/ is read again as long as its stamp is young; cur/ after each change of our own, and as
+ *                     long as its stamp is young. On file systems that other hosts change as well a stamp is young
+ *                     for seconds: there cur/ is read when it has aged, and until then such a change may not show.
+ *     A sync that waits for the lock compares again whenever it is called, lest its scan grow old. One that is in the
+ *     midst of a scan is finished, and a further one begun, for who asked meanwhile.
  *
  * Odd things among the messages
  *   a file in new/ and in cur/, one inode        the one in new/ is unlinked
@@ -87,10 +98,11 @@ bool sync_files_add(struct sync_files *files, struct slice name, bool in_new)
 	return true;
 }
 
-/* What is kept from one sync to the next: the number of the scan, and what was logged already. */
+/* What is kept from one sync to the next: numbers, and what was logged already. */
 static void finish(struct mailbox *mailbox)
 {
 	struct sync_state *sync = &mailbox->sync;
+	uint64_t round = sync->round;
 	uint32_t scan = sync->scan;
 	size_t ignored = sync->ignored_before;
 	bool complained = sync->complained;
@@ -102,6 +114,7 @@ static void finish(struct mailbox *mailbox)
 	sync_files_clear(&sync->unknown);
 	sync_files_clear(&sync->duplicates);
 	sync_init(sync);
+	sync->round = round;
 	sync->scan = scan;
 	sync->ignored_before = ignored;
 	sync->complained = complained;
@@ -142,11 +155,23 @@ static bool uidlist_changed(const struct mailbox *mailbox)
 	       stamp.ino != mailbox->uidlist.stamp.ino || stamp.size != mailbox->uidlist.stamp.size;
 }
 
+/* Without a watch: whether now is the time to read cur/ once more for what its stamp may hide. */
+static bool may_hide(const struct mailbox *mailbox, const struct stamp *cur, uint64_t now_usec)
+{
+	return mailbox->cur_young && !mailbox->watched &&
+	       (mailbox->is_local || !stamp_is_young(cur, now_usec, false));
+}
+
 /* Returns 1: there is something to do; 0; -errno. */
 static int look(struct mailbox *mailbox, uint64_t now_usec)
 {
 	struct sync_state *sync = &mailbox->sync;
 	struct stamp cur, new;
+
+	sync->round++;
+	if (mailbox->watched)
+		store_watch_drain(mailbox->store);
+
 	int r = dirs_stamp_fd(mailbox->cur_fd, &cur);
 
 	if (r == 0)
@@ -155,7 +180,7 @@ static int look(struct mailbox *mailbox, uint64_t now_usec)
 		return r;
 	sync->scan_cur =
 		!mailbox->synced || mailbox->must_scan || !stamp_equal(&cur, &mailbox->cur_stamp) ||
-		(mailbox->cur_young && !mailbox->watched && !stamp_is_young(&cur, now_usec, mailbox->is_local));
+		may_hide(mailbox, &cur, now_usec);
 	return sync->scan_cur || !stamp_equal(&new, &mailbox->new_stamp) ||
 	       stamp_is_young(&new, now_usec, mailbox->is_local) || uidlist_changed(mailbox) ||
 	       keyword_files_changed(mailbox);
@@ -324,6 +349,37 @@ static bool once_more(struct mailbox *mailbox)
 	return again;
 }
 
+/* Whether cur/ changed, or may have, since the scan of a sync that waits for the lock. */
+static bool scan_is_outdated(struct mailbox *mailbox, uint64_t now_usec)
+{
+	const struct sync_state *sync = &mailbox->sync;
+	const struct stamp *known = sync->scan_cur ? &sync->cur_before : &mailbox->cur_stamp;
+	struct stamp cur;
+
+	if (mailbox->watched)
+		store_watch_drain(mailbox->store);
+	if (mailbox->must_scan)
+		return true;
+	if (dirs_stamp_fd(mailbox->cur_fd, &cur) < 0)
+		return false; /* who has the lock will be told */
+	if (!stamp_equal(&cur, known))
+		return true;
+	return !mailbox->watched && mailbox->is_local &&
+	       (sync->scan_cur ? stamp_is_young(known, now_usec, true) : mailbox->cur_young);
+}
+
+/* The lock of others may be held for long: who asks meanwhile is not told of the flags of before. */
+static void renew_scan(struct mailbox *mailbox, uint64_t now_usec)
+{
+	struct sync_state *sync = &mailbox->sync;
+
+	if (sync->phase != SYNC_LOCK || sync->have_lock || sync->uidlist_broken ||
+		!scan_is_outdated(mailbox, now_usec))
+		return;
+	sync->scan_cur = true;
+	sync->phase = SYNC_READ;
+}
+
 /* One phase. Returns 1: it is over, go on; 0: the sync is over; else as mailbox_sync(). */
 static int step(struct mailbox *mailbox, struct work *work)
 {
@@ -395,6 +451,7 @@ static int sync_files(struct mailbox *mailbox, struct work *work)
 	int r = mailbox->replaced ? -ESTALE : 1;
 
 	lock_touch(&mailbox->lock, work->now_usec);
+	renew_scan(mailbox, work->now_usec);
 	while (r > 0)
 		r = mailbox->replaced ? -ESTALE : step(mailbox, work);
 	if (r == 0 || r == -EINPROGRESS || r == -EAGAIN)
@@ -419,5 +476,18 @@ int mailbox_sync(struct mailbox *mailbox, struct work *work)
 
 	if (r == 0 && courier_adopt_pending(mailbox))
 		r = courier_adopt_step(mailbox, work);
+	return r;
+}
+
+/* A sync that is under way was begun for somebody else, and may have passed what is new now. */
+int mailbox_sync_anew(struct mailbox *mailbox, uint64_t *round, struct work *work)
+{
+	int r;
+
+	if (*round == 0)
+		*round = mailbox->sync.round + 1;
+	do {
+		r = mailbox_sync(mailbox, work);
+	} while (r == 0 && mailbox->sync.round < *round);
 	return r;
 }

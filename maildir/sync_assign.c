@@ -300,10 +300,8 @@ int sync_move_new(struct mailbox *mailbox, struct work *work)
 {
 	struct sync_state *sync = &mailbox->sync;
 
-	/* What changed before the watch may hide under the stamp of the scan. */
-	if (mailbox->n_in_new > 0 && mailbox_watch_changes(mailbox) && sync->scan_cur &&
-		stamp_is_young(&sync->cur_before, work->now_usec, mailbox->is_local))
-		mailbox->must_scan = true;
+	if (mailbox->n_in_new > 0)
+		mailbox_watch_changes(mailbox);
 
 	bool known = mailbox->n_in_new > 0 && cur_is_known(mailbox);
 	bool any = mailbox->n_in_new > 0;

@@ -48,6 +48,7 @@ struct sync_state {
 	bool complained;     /* either was logged */
 	bool stamps_moved;   /* cur/ was changed by us, its stamp taken anew */
 	DIR *dir;
+	uint64_t round;      /* how often a sync began with a look at the files */
 	uint32_t scan;       /* the number of the scan under way, from 1 */
 	uint32_t first_scan; /* a file met by this one or a later one is there */
 	struct stamp cur_before, new_before;

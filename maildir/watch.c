@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "maildir/filename.h"
 #include "maildir/store_state.h"
 
@@ -19,6 +20,18 @@ static int add_watch(const struct store *store, int dir_fd)
 	return inotify_add_watch(store->watch_fd, path, WATCHED);
 }
 
+/* Whether changes from before the watch may hide under the stamp that is known, or will be after the sync under way. */
+static bool may_hide(const struct mailbox *mailbox)
+{
+	const struct sync_state *sync = &mailbox->sync;
+
+	if (sync->stamps_moved)
+		return true;
+	if (sync->phase > SYNC_READ && sync->scan_cur)
+		return stamp_is_young(&sync->cur_before, clock_realtime_usec(), mailbox->is_local);
+	return mailbox->synced && mailbox->cur_young;
+}
+
 void store_watch_mailbox(struct store *store, struct mailbox *mailbox)
 {
 	if (store->watch_fd < 0)
@@ -29,9 +42,7 @@ void store_watch_mailbox(struct store *store, struct mailbox *mailbox)
 		mailbox_log(mailbox, LOG_PRIORITY_NOTICE, "cannot be watched: %s", strerror(errno));
 	else
 		mailbox->watched = mailbox->is_local;
-
-	/* Changes from before the watch may hide under the stamp that is known. */
-	if (mailbox->synced && mailbox->cur_young)
+	if (may_hide(mailbox))
 		mailbox->must_scan = true;
 }
 
@@ -94,7 +105,11 @@ static void take_event(struct store *store, const struct inotify_event *event)
 			mailbox->must_scan = true;
 		else if (event->wd == mailbox->cur_watch && !mailbox->must_scan)
 			mailbox->must_scan = !is_echo(mailbox, event);
-		store->changes += mailbox->must_scan && !before;
+
+		/* A stamp tells of new mail, but those who wait must be woken, whoever takes the event. */
+		bool is_new = event->wd == mailbox->new_watch && (event->mask & (IN_CREATE | IN_MOVED_TO));
+
+		store->changes += is_new || (mailbox->must_scan && !before);
 	}
 }
 

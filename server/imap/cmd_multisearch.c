@@ -21,6 +21,7 @@ struct multisearch_progress {
 
 	/* The mailbox that is searched; all but the selected one are opened for it. */
 	struct mailbox *mailbox;
+	uint64_t round; /* of mailbox_sync_anew() */
 	struct view *view;
 	struct arena arena;
 	struct search_look look;
@@ -39,6 +40,7 @@ static void leave_mailbox(struct imap *imap, struct multisearch_progress *p)
 		mailbox_close(p->mailbox);
 	p->view = NULL;
 	p->mailbox = NULL;
+	p->round = 0;
 	arena_reset(&p->arena);
 	p->stage = STAGE_NEXT;
 }
@@ -221,7 +223,7 @@ static enum run choose_next(struct imap *imap, struct multisearch_progress *p)
 
 static enum run open_mailbox(struct imap *imap, struct multisearch_progress *p)
 {
-	int r = mailbox_sync(p->mailbox, &imap->work);
+	int r = mailbox_sync_anew(p->mailbox, &p->round, &imap->work);
 	enum run wait = imap_wait(imap, &r);
 
 	if (wait != RUN_DONE)

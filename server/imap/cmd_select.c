@@ -16,6 +16,7 @@ enum select_stage { SELECT_OPEN, SELECT_VANISHED, SELECT_CHANGED };
 struct select_progress {
 	enum select_stage stage;
 	struct mailbox *mailbox; /* not yet the connection's */
+	uint64_t round;          /* of mailbox_sync_anew() */
 	struct earlier earlier;
 	struct seq_ranges known; /* UIDs */
 	uint32_t seqnum;         /* the last one looked at */
@@ -203,7 +204,7 @@ static enum run select_mailbox(struct imap *imap, bool read_write)
 	if (p->stage != SELECT_OPEN)
 		return resync(imap, p);
 
-	int r = mailbox_sync(p->mailbox, &imap->work);
+	int r = mailbox_sync_anew(p->mailbox, &p->round, &imap->work);
 	enum run wait = imap_wait(imap, &r);
 
 	if (wait != RUN_DONE)

@@ -204,7 +204,7 @@ enum run status_look_run(struct imap *imap, struct status_look *look, int *ret_r
 		return RUN_DONE;
 	}
 
-	int r = look->synced ? 0 : mailbox_sync(look->mailbox, &imap->work);
+	int r = look->synced ? 0 : mailbox_sync_anew(look->mailbox, &look->round, &imap->work);
 	enum run run = imap_wait(imap, &r);
 
 	if (run != RUN_DONE)

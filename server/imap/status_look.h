@@ -8,6 +8,7 @@
 struct status_look {
 	unsigned items; /* enum status_item: what is asked for */
 	struct mailbox *mailbox; /* NULL: none was opened, for a glance told all */
+	uint64_t round;          /* of mailbox_sync_anew() */
 	bool synced;
 	uint32_t sized_uid; /* SIZE, DELETED-STORAGE: up to this UID sizes are added */
 	uint64_t octets, deleted_bytes;

@@ -16,7 +16,7 @@ void updates_begin(struct imap *imap, bool may_expunge)
 
 static enum run take_changes(struct imap *imap, struct updates *u)
 {
-	int r = mailbox_sync(imap->mailbox, &imap->work);
+	int r = mailbox_sync_anew(imap->mailbox, &u->round, &imap->work);
 
 	if (r == -EINPROGRESS)
 		return RUN_STEP;

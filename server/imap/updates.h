@@ -18,6 +18,7 @@ enum updates_stage {
 struct updates {
 	enum updates_stage stage;
 	bool may_expunge;
+	uint64_t round;       /* of mailbox_sync_anew() */
 	uint64_t locked_usec; /* a lock was held elsewhere: when to look again; 0: no */
 	struct view_changes changes;
 	size_t next;

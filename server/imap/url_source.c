@@ -13,6 +13,7 @@ struct url_source {
 	struct message_file file;
 	struct reader_range range; /* but where text has the octets */
 	struct buf text;           /* chosen header fields */
+	uint64_t round; /* of mailbox_sync_anew() */
 	bool synced;
 };
 
@@ -47,7 +48,7 @@ void url_source_free(struct url_source *source)
 static int open_message(struct url_source *source, struct work *work)
 {
 	const struct imap_url *url = source->url;
-	int r = source->synced ? 0 : mailbox_sync(source->mailbox, work);
+	int r = source->synced ? 0 : mailbox_sync_anew(source->mailbox, &source->round, work);
 
 	if (r < 0)
 		return r == -ESTALE ? -ENOENT : r;

@@ -23,6 +23,7 @@ struct maildrop {
 	const struct log *log;
 	const char *user;
 	struct mailbox *mailbox;
+	uint64_t round; /* of mailbox_sync_anew() */
 	bool is_listed;
 
 	struct maildrop_message *messages; /* by msgno - 1 */
@@ -139,7 +140,7 @@ int maildrop_open(struct maildrop *maildrop, struct work *work)
 	if (!maildrop->mailbox)
 		r = mailbox_open(maildrop->store, SLICE("INBOX"), &maildrop->mailbox);
 	if (r == 0 && !maildrop->is_listed) {
-		r = mailbox_sync(maildrop->mailbox, work);
+		r = mailbox_sync_anew(maildrop->mailbox, &maildrop->round, work);
 		if (r == 0)
 			list_messages(maildrop);
 	}

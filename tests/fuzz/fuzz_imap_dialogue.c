@@ -324,7 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	d.play.budget = bytes[0] & 0x80 ? 1000 : (size_t)(bytes[0] & 3) + 1;
 	make_directories(&d.play);
 	snprintf(index, sizeof index, "%s/restante.index", d.play.root);
-	play_start(&d.play, bytes[0] & 0x40 ? index : "/nonexistent");
+	play_start(&d.play, bytes[0] & 0x40 ? index : "/dev/null/none");
 	d.choices = slice_from(bytes + 1, n - 1);
 	for (int i = 0; i < CONNECTIONS; i++)
 		d.play.connections[i].knows_tags = true;

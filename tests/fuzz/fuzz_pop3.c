@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	const struct store_settings settings = {
 		.path = root,
-		.index_path = "/nonexistent",
+		.index_path = "/dev/null/none",
 		.hierarchy_separator = '/',
 		.fsync = FSYNC_NEVER,
 		.hostname = "h",
