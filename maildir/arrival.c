@@ -359,7 +359,7 @@ static void show(struct mailbox *mailbox, size_t known, uint64_t now_usec)
 		list->messages[i].modseq = modseq;
 	list->n_shown = list->n;
 	mailbox->uidnext = mailbox->uidlist.header.uidnext;
-	mailbox_note_members(mailbox);
+	mailbox_note_added(mailbox);
 }
 
 /* They are messages now: nothing of them is to be removed. */

@@ -12,6 +12,7 @@ enum {
 	LIST_FIRST = 64,
 	BYTES_FIRST = 4096,
 	TAIL_MAX = 64, /* messages not among the keys: looked through one by one */
+	INDEX_COST = 16, /* an index costs as much, for a message, as looking at so many */
 };
 
 void list_init(struct list *list)
@@ -271,7 +272,17 @@ void list_index(struct list *list)
 	radix_sort(list->keys, spare, list->n);
 	free(spare);
 	list->n_keys = list->n;
+	list->looked_through = 0;
 	find_starts(list);
+}
+
+void list_expect_find(struct list *list)
+{
+	size_t tail = list->n - list->n_keys;
+
+	list->looked_through += tail;
+	if (tail > TAIL_MAX && list->looked_through / INDEX_COST > list->n)
+		list_index(list);
 }
 
 static bool is_named(const struct list *list, size_t number, struct slice base)

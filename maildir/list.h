@@ -47,6 +47,7 @@ struct list {
 	struct list_key *
 		keys; /* by hash, of messages 0 to n_keys - 1; list_index() takes in the others */
 	size_t n_keys, keys_cap;
+	size_t looked_through; /* messages, one by one, since list_index() */
 	uint32_t *
 		starts; /* where in keys[] hashes with the same leading bits begin; 1 << start_bits, and one more */
 	unsigned start_bits;
@@ -104,6 +105,9 @@ void list_touch_all(struct list *list);
 
 /* Get ready for finding many messages by name. */
 void list_index(struct list *list);
+
+/* One is to be looked for by name: what has no index yet gets one when looking through it costs more by now. */
+void list_expect_find(struct list *list);
 
 /* Find a message by base name; orphans are not found; of two the one with the higher UID. Returns its number, or -1. */
 ssize_t list_find_base(const struct list *list, struct slice base);

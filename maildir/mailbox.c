@@ -123,6 +123,11 @@ void mailbox_note_members(struct mailbox *mailbox)
 {
 	uid_array_unref(mailbox->uids);
 	mailbox->uids = NULL;
+	mailbox_note_added(mailbox);
+}
+
+void mailbox_note_added(struct mailbox *mailbox)
+{
 	mailbox->members_count++;
 	mailbox->store->changes++;
 }
@@ -130,11 +135,18 @@ void mailbox_note_members(struct mailbox *mailbox)
 struct uid_array *mailbox_uid_array(struct mailbox *mailbox)
 {
 	const struct list *list = &mailbox->list;
+	struct uid_array *old = mailbox->uids;
+	size_t known = old ? old->n : 0;
 
-	if (!mailbox->uids) {
+	must(known <= list->n_shown &&
+		(known == 0 || old->uids[known - 1] == list->messages[known - 1].msg_uid));
+	if (!old || known < list->n_shown) {
 		mailbox->uids = uid_array_new(list->n_shown);
-		for (size_t i = 0; i < list->n_shown; i++)
+		if (known > 0)
+			memcpy(mailbox->uids->uids, old->uids, known * sizeof *old->uids);
+		for (size_t i = known; i < list->n_shown; i++)
 			mailbox->uids->uids[i] = list->messages[i].msg_uid;
+		uid_array_unref(old);
 	}
 	return mailbox->uids;
 }

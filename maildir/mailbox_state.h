@@ -63,7 +63,7 @@ struct mailbox {
 	struct vanished vanished;
 	struct snapshot snapshot;
 	struct uid_array
-		*uids; /* of the messages shown, made when a view asks; NULL when they changed */
+		*uids; /* of the messages shown, or the first of them, completed when a view asks; may be NULL */
 	uint64_t members_count; /* grows when messages are added or removed */
 	uint32_t
 		uidnext; /* as of the last sync; uidlist.header may know a higher one. 0 before the first */
@@ -110,6 +110,8 @@ void mailbox_note_vanished_done(struct mailbox *mailbox, uint64_t modseq);
 
 /* Messages were added to or removed from those shown. */
 void mailbox_note_members(struct mailbox *mailbox);
+/* The same where some were added behind the others, and none removed. */
+void mailbox_note_added(struct mailbox *mailbox);
 
 /*
  * Lock the uidlist; locks nest. On the outermost, nothing is read again: that is the caller's.

@@ -276,7 +276,8 @@ static bool is_gone(void *arg, size_t number)
 	return true;
 }
 
-static void show_arrived(struct mailbox *mailbox, uint64_t now_usec)
+/* removed: or messages left that were shown. */
+static void show_arrived(struct mailbox *mailbox, bool removed, uint64_t now_usec)
 {
 	struct list *list = &mailbox->list;
 	uint64_t modseq = mailbox_next_modseq(mailbox, now_usec);
@@ -287,7 +288,10 @@ static void show_arrived(struct mailbox *mailbox, uint64_t now_usec)
 	mailbox_note_vanished_done(mailbox, modseq);
 	if (!mailbox->synced)
 		vanished_reset(&mailbox->vanished, modseq);
-	mailbox_note_members(mailbox);
+	if (removed)
+		mailbox_note_members(mailbox);
+	else
+		mailbox_note_added(mailbox);
 }
 
 /* The next look compares with what the directories were before they were read, or after our own changes. */
@@ -324,7 +328,7 @@ static void commit(struct mailbox *mailbox, struct work *work)
 		mailbox->recent_from =
 			sync->first_new_uid ? sync->first_new_uid : mailbox->uidlist.header.uidnext;
 	if (list->n_shown < shown || list->n > list->n_shown || !mailbox->synced)
-		show_arrived(mailbox, work->now_usec);
+		show_arrived(mailbox, list->n_shown < shown, work->now_usec);
 	mailbox->uidnext = mailbox->uidlist.header.uidnext;
 	keep_stamps(mailbox, work->now_usec);
 	if (sync->scan_cur) {

@@ -58,11 +58,12 @@ static void match_unknown(struct mailbox *mailbox)
 	struct sync_state *sync = &mailbox->sync;
 	size_t kept = 0;
 
-	if (sync->unknown.n > SCAN_FEW)
-		list_index(&mailbox->list);
 	for (size_t i = 0; i < sync->unknown.n; i++) {
 		struct sync_file file = sync->unknown.files[i];
 		struct filename name = filename_parse(sync_files_name(&sync->unknown, i));
+
+		list_expect_find(&mailbox->list);
+
 		ssize_t number = list_find_base(&mailbox->list, name.base);
 
 		if (number < 0 || list_entry(&mailbox->list, (size_t)number)->seen == sync->scan) {
@@ -274,13 +275,24 @@ static void note_cur_stamp(struct mailbox *mailbox)
 	mailbox->sync.stamps_moved = true;
 }
 
+/* The first message in new/. They are mostly the last ones, so they are looked for from the end. */
+static size_t first_in_new(const struct mailbox *mailbox)
+{
+	const struct list *list = &mailbox->list;
+	size_t left = mailbox->n_in_new, i = list->n;
+
+	while (i > 0 && left > 0)
+		left -= list->entries[--i].in_new;
+	return i;
+}
+
 static int move_some(struct mailbox *mailbox, struct work *work)
 {
 	struct sync_state *sync = &mailbox->sync;
 	struct list *list = &mailbox->list;
+	size_t i = first_in_new(mailbox), next = list_lower_bound(list, sync->move_uid);
 
-	for (size_t i = list_lower_bound(list, sync->move_uid);
-		i < list->n && mailbox->n_in_new > 0; i++) {
+	for (i = i > next ? i : next; i < list->n && mailbox->n_in_new > 0; i++) {
 		if (!list->entries[i].in_new || list->entries[i].seen < sync->first_scan)
 			continue;
 		if (work->budget == 0)

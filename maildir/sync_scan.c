@@ -149,8 +149,7 @@ int sync_scan_dir(struct mailbox *mailbox, bool in_new, struct work *work)
 	while (r == 0) {
 		if (work->budget == 0)
 			return -EINPROGRESS;
-		if (!in_new || sync->unknown.n > SCAN_FEW)
-			list_index(&mailbox->list);
+		list_expect_find(&mailbox->list);
 		errno = 0;
 
 		struct dirent *e = readdir(sync->dir);

@@ -7,8 +7,6 @@
 #include <dirent.h>
 
 /* So many files are found by name without an index of the names. */
-enum { SCAN_FEW = 16 };
-
 /* A file met by the scan: its name in names, and where it lies. */
 struct sync_file {
 	uint32_t name_at;

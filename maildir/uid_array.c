@@ -3,6 +3,9 @@
 #include "base/must.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { COMPARED_AT_ONCE = 1024 };
 
 struct uid_array *uid_array_new(size_t n)
 {
@@ -26,6 +29,22 @@ void uid_array_unref(struct uid_array *array)
 {
 	if (array && --array->refs == 0)
 		free(array);
+}
+
+size_t uid_array_common(const struct uid_array *a, const struct uid_array *b)
+{
+	size_t most = a->n < b->n ? a->n : b->n, n = 0;
+
+	while (n < most) {
+		size_t step = most - n < COMPARED_AT_ONCE ? most - n : COMPARED_AT_ONCE;
+
+		if (memcmp(a->uids + n, b->uids + n, step * sizeof *a->uids) != 0)
+			break;
+		n += step;
+	}
+	while (n < most && a->uids[n] == b->uids[n])
+		n++;
+	return n;
 }
 
 size_t uid_array_count_to(const struct uid_array *array, uint32_t msg_uid)

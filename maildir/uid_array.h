@@ -16,5 +16,8 @@ struct uid_array *uid_array_ref(struct uid_array *array);
 /* Give a reference back; NULL is allowed. */
 void uid_array_unref(struct uid_array *array);
 
+/* How many are the same in both, from the first on. */
+size_t uid_array_common(const struct uid_array *a, const struct uid_array *b);
+
 /* How many are at most msg_uid. */
 size_t uid_array_count_to(const struct uid_array *array, uint32_t msg_uid);

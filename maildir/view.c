@@ -164,9 +164,9 @@ const struct message *view_message(const struct view *view, uint32_t seqnum)
 /* Ascending, for every message of the view that the mailbox has no more. */
 static void find_expunged(struct view *view, const struct uid_array *now)
 {
-	size_t at = 0;
+	size_t at = uid_array_common(view->uids, now);
 
-	for (size_t i = 0; i < view->uids->n; i++) {
+	for (size_t i = at; i < view->uids->n; i++) {
 		uint32_t msg_uid = view->uids->uids[i];
 
 		while (at < now->n && now->uids[at] < msg_uid)

@@ -79,7 +79,7 @@ static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 	struct slice whole = slice_str(event->len > 0 ? event->name : "");
 	char known[FILE_NAME_MAX_BYTES + 1];
 
-	list_index(&mailbox->list);
+	list_expect_find(&mailbox->list);
 	if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
 		return false;
 

@@ -199,8 +199,9 @@ def anonymous_kib(pid):
 
 def memory(run):
     """Of the process that holds the mailbox: pages of its own, not those of files, which are the page cache's."""
+    ready(run)
     with selected(run) as connection:
-        connection.command(b"FETCH 1:* (UID FLAGS)")
+        connection.command(b"FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)")
         time.sleep(1)
         return max(anonymous_kib(pid) for pid in run.server.pids() if run.is_users(pid)) / 1024
 
