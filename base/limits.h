@@ -43,6 +43,7 @@ enum {
 	LIMIT_SORT_BYTES = 256 * 1024 * 1024, /* of the keys of all messages that one SORT compares */
 	LIMIT_THREAD_MESSAGES = 1000 * 1000,  /* of one THREAD */
 	LIMIT_CONTEXTS = 16,                  /* searches that a connection is told changes of (RFC 5267) */
+	LIMIT_NOTIFY_MAILBOXES = 1000,        /* that a connection is told of by NOTIFY (RFC 5465) */
 	LIMIT_POP3_LINE_BYTES = 512, /* RFC 2449 section 4 asks for 255 at least */
 
 	/* Messages. */

@@ -33,6 +33,9 @@ struct message {
 _must_check_ int mailbox_open(struct store *store, struct slice name, struct mailbox **ret_mailbox);
 void mailbox_close(struct mailbox *mailbox);
 
+/* The mailbox of that UTF-8 name, in its canonical form, if somebody has it open; else NULL. Not opened once more. */
+struct mailbox *mailbox_opened(const struct store *store, struct slice name);
+
 /* The name towards clients, UTF-8. Valid until the mailbox is closed or renamed. */
 struct slice mailbox_name(const struct mailbox *mailbox);
 

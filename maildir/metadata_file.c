@@ -1,5 +1,6 @@
 #include "maildir/metadata_file.h"
 
+#include "maildir/events.h"
 #include "maildir/name.h"
 #include "maildir/store_state.h"
 
@@ -143,6 +144,17 @@ static int change_mailbox(struct store *store, const struct metadata_changes *ch
 	return r;
 }
 
+static void note_changed(struct store *store, const struct metadata_changes *changes)
+{
+	_cleanup_buf_ struct buf names =
+		BUF(LIMIT_METADATA_ENTRIES * (LIMIT_METADATA_NAME_BYTES + 1));
+
+	for (size_t i = 0; i < changes->n; i++)
+		if (buf_add(&names, changes->entries[i].name) < 0 || buf_add_char(&names, '\n') < 0)
+			return; /* not met: as many as there can be fit */
+	store_event_add(store, STORE_EVENT_METADATA, changes->mailbox_name, buf_slice(&names));
+}
+
 int metadata_change(struct store *store, const struct metadata_changes *changes, struct work *work)
 {
 	struct place place;
@@ -153,6 +165,9 @@ int metadata_change(struct store *store, const struct metadata_changes *changes,
 
 	_cleanup_close_ int dir_fd = place.dir_fd;
 
-	return changes->mailbox_name.n == 0 ? change_server(store, changes, &place, work)
-					    : change_mailbox(store, changes, &place, work);
+	r = changes->mailbox_name.n == 0 ? change_server(store, changes, &place, work)
+					 : change_mailbox(store, changes, &place, work);
+	if (r == 0)
+		note_changed(store, changes);
+	return r;
 }

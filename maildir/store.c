@@ -1,6 +1,7 @@
 #include "base/must.h"
 #include "maildir/card_cache.h"
 #include "maildir/courier_adopt.h"
+#include "maildir/events.h"
 #include "maildir/name.h"
 #include "maildir/pop3_uidl.h"
 #include "maildir/quota_file.h"
@@ -86,7 +87,7 @@ int store_open(
 	store->settings = *settings;
 	store->log = log;
 	store->root_fd = take_fd(&root_fd);
-	store->watch_fd = -1;
+	store->watch_fd = store->tree_watch = -1;
 	open_index(store);
 	*ret_store = store;
 	return 0;
@@ -232,6 +233,11 @@ bool store_has_open(const struct store *store, const char *dir)
 	return store->mailboxes &&
 	       name_from_directory(slice_str(dir), store->settings.hierarchy_separator, &name) == 0 &&
 	       find_open(store, buf_slice(&name)) != NULL;
+}
+
+struct mailbox *mailbox_opened(const struct store *store, struct slice name)
+{
+	return find_open(store, name);
 }
 
 /* Whether the directory of that name is (still) the one that is open: other programs delete and rename mailboxes too. */

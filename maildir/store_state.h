@@ -16,6 +16,11 @@ struct store {
 	int watch_fd; /* inotify, or -1 */
 	bool watch_tried;    /* for our own changes: mailbox_cur_begin() */
 	struct index *index; /* or NULL */
+	struct watched *watched; /* watch.h: mailboxes that are watched by name */
+	int tree_watch;          /* of the root, for names; -1 */
+	unsigned tree_watchers;
+	uint64_t tree_count;
+	struct store_events *events; /* events.h; or NULL */
 	struct quota_count *quota_count; /* a count under way (quota_file.c), or NULL */
 };
 

@@ -1,6 +1,7 @@
 #include "maildir/subscriptions.h"
 
 #include "base/limits.h"
+#include "maildir/events.h"
 #include "maildir/name.h"
 #include "maildir/store_state.h"
 #include "maildir/subscriptions_file.h"
@@ -150,6 +151,7 @@ static int change_text(const struct file *file, struct slice name, bool subscrib
 	return r < 0 ? (r == -ENOBUFS ? -EFBIG : r) : 1;
 }
 
+/* Returns 1: changed; 0: it is so already; -errno. */
 static int change_locked(struct store *store, struct slice name, bool subscribed)
 {
 	_cleanup_file_ struct file file = FILE_INIT;
@@ -162,10 +164,11 @@ static int change_locked(struct store *store, struct slice name, bool subscribed
 			&file, name, subscribed, store->settings.hierarchy_separator, &text);
 	if (r <= 0)
 		return r;
-	return dirs_replace_file(store->root_fd,
+	r = dirs_replace_file(store->root_fd,
 		&(struct replacement){ FILE_NAME, TEMPORARY_NAME, buf_slice(&text),
 			store->settings.fsync != FSYNC_NEVER, 0 },
 		&stamp);
+	return r < 0 ? r : 1;
 }
 
 int subscriptions_change(struct store *store, struct slice name, bool subscribed, struct work *work)
@@ -183,5 +186,9 @@ int subscriptions_change(struct store *store, struct slice name, bool subscribed
 	if (r == 0)
 		r = change_locked(store, buf_slice(&canonical), subscribed);
 	lock_release(&lock, store->root_fd, LOCK_NAME);
-	return complain(store, r);
+	if (r > 0)
+		store_event_add(store,
+			subscribed ? STORE_EVENT_SUBSCRIBED : STORE_EVENT_UNSUBSCRIBED,
+			buf_slice(&canonical), SLICE(""));
+	return r > 0 ? 0 : complain(store, r);
 }

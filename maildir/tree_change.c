@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "maildir/events.h"
 #include "maildir/name.h"
 #include "maildir/quota_file.h"
 #include "maildir/store_state.h"
@@ -160,6 +161,15 @@ static int check_count(struct store *store)
 	return r < 0 ? r : mailboxes >= LIMIT_MAILBOXES ? -ENFILE : 0;
 }
 
+static void note_created(struct store *store, const char *directory)
+{
+	_cleanup_buf_ struct buf name = BUF(NAME_UTF8_BYTES);
+
+	if (name_from_directory(slice_str(directory), store->settings.hierarchy_separator, &name) ==
+		0)
+		store_event_add(store, STORE_EVENT_CREATED, buf_slice(&name), SLICE(""));
+}
+
 int tree_create_with(struct store *store, struct slice name, const struct tree_file *file)
 {
 	char separator = store->settings.hierarchy_separator, directory[NAME_DIRECTORY_BYTES];
@@ -180,7 +190,7 @@ int tree_create_with(struct store *store, struct slice name, const struct tree_f
 	else
 		r = errno == ENOENT ? create_directory(store, directory, file) : -errno;
 	if (r == 0)
-		store->changes++;
+		note_created(store, directory);
 	return complain(store, directory, "created", r);
 }
 
@@ -250,7 +260,7 @@ static void end_open_ones(struct store *store, struct slice name)
 	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
 		if (slice_equal(mailbox_name(mailbox), name))
 			mailbox->replaced = true;
-	store->changes++;
+	store_event_add(store, STORE_EVENT_DELETED, name, SLICE(""));
 }
 
 /* Under the lock of the uidlist, so that no other program is in the middle of a change. */
@@ -465,6 +475,8 @@ int tree_rename(struct store *store, struct slice from, struct slice to)
 		r = rename_all(store, &moves);
 	if (r == 0) {
 		rename_open_ones(store, &moves);
+		store_event_add(store, STORE_EVENT_RENAMED, buf_slice(&new_name),
+			buf_slice(&old_name));
 		note_quota(store, &moves);
 	}
 	return r;

@@ -1,9 +1,15 @@
+#include "maildir/watch.h"
+
 #include "base/clock.h"
+#include "base/must.h"
 #include "maildir/filename.h"
+#include "maildir/name.h"
 #include "maildir/store_state.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 
 enum { EVENTS_BYTES = 16 * 1024 };
@@ -32,6 +38,142 @@ static bool may_hide(const struct mailbox *mailbox)
 	return mailbox->synced && mailbox->cur_young;
 }
 
+/* A mailbox that is watched by its name, on behalf of one connection. */
+struct watched {
+	struct watched *next;
+	char directory[NAME_DIRECTORY_BYTES];
+	int cur_watch, new_watch; /* -1 */
+	bool is_local, is_lost;
+	uint64_t count;
+};
+
+static bool tells_all_of(const struct watched *w)
+{
+	return w->cur_watch >= 0 && w->new_watch >= 0 && w->is_local && !w->is_lost;
+}
+
+static int watch_part(struct store *store, int dir_fd, const char *part, bool *is_local)
+{
+	_cleanup_close_ int fd = dir_fd < 0 ? dir_fd : dirs_open(dir_fd, part, false);
+
+	*is_local &= fd >= 0 && dirs_is_local(fd);
+	return fd < 0 ? -1 : add_watch(store, fd);
+}
+
+static void begin_watch(struct store *store, struct watched *w)
+{
+	_cleanup_close_ int dir_fd = dirs_open(store->root_fd, w->directory, false);
+
+	w->is_lost = false;
+	w->is_local = true;
+	w->cur_watch = watch_part(store, dir_fd, "cur", &w->is_local);
+	w->new_watch = watch_part(store, dir_fd, "new", &w->is_local);
+}
+
+/* Two that watch one directory have the same watch. */
+static bool is_used(const struct store *store, int watch)
+{
+	for (const struct mailbox *m = store->mailboxes; m; m = m->next)
+		if (m->cur_watch == watch || m->new_watch == watch)
+			return true;
+	for (const struct watched *w = store->watched; w; w = w->next)
+		if (w->cur_watch == watch || w->new_watch == watch)
+			return true;
+	return false;
+}
+
+static void end_watch(struct store *store, int watch)
+{
+	if (store->watch_fd >= 0 && watch >= 0 && !is_used(store, watch))
+		inotify_rm_watch(store->watch_fd, watch);
+}
+
+struct watched *store_watch_name(struct store *store, struct slice name)
+{
+	struct watched *w = calloc(1, sizeof *w);
+
+	must(w != NULL);
+	w->cur_watch = w->new_watch = -1;
+	if (name_to_directory(name, store->settings.hierarchy_separator, w->directory) < 0)
+		w->directory[0] = '\0'; /* no such mailbox: nothing will be seen */
+	w->next = store->watched;
+	store->watched = w;
+	if (store->watch_fd >= 0)
+		begin_watch(store, w);
+	return w;
+}
+
+void store_unwatch(struct store *store, struct watched *watched)
+{
+	struct watched **link = &store->watched;
+
+	while (*link != watched)
+		link = &(*link)->next;
+	*link = watched->next;
+	end_watch(store, watched->cur_watch);
+	end_watch(store, watched->new_watch);
+	free(watched);
+}
+
+uint64_t watched_count(const struct watched *watched)
+{
+	return watched->count;
+}
+
+bool watched_is_same(const struct watched *a, const struct watched *b)
+{
+	return a->cur_watch == b->cur_watch && a->new_watch == b->new_watch;
+}
+
+bool watched_is_sure(struct store *store, struct watched *watched)
+{
+	if (store->watch_fd >= 0 && watched->is_lost)
+		begin_watch(store, watched);
+	return store->watch_fd >= 0 && tells_all_of(watched);
+}
+
+void store_watch_tree(struct store *store)
+{
+	if (store->tree_watchers++ == 0 && store->watch_fd >= 0)
+		store->tree_watch = add_watch(store, store->root_fd);
+}
+
+void store_unwatch_tree(struct store *store)
+{
+	if (--store->tree_watchers > 0)
+		return;
+	if (store->watch_fd >= 0 && store->tree_watch >= 0)
+		inotify_rm_watch(store->watch_fd, store->tree_watch);
+	store->tree_watch = -1;
+}
+
+uint64_t store_tree_count(const struct store *store)
+{
+	return store->tree_count;
+}
+
+bool store_tree_is_sure(const struct store *store)
+{
+	return store->watch_fd >= 0 && store->tree_watch >= 0 && dirs_is_local(store->root_fd);
+}
+
+bool store_must_poll(const struct store *store)
+{
+	for (const struct watched *w = store->watched; w; w = w->next)
+		if (!tells_all_of(w))
+			return true;
+	return store->tree_watchers > 0 && !store_tree_is_sure(store);
+}
+
+/* What is watched by name, from the moment that there is something to watch by. */
+static void watch_names(struct store *store)
+{
+	for (struct watched *w = store->watched; w; w = w->next)
+		begin_watch(store, w);
+	if (store->tree_watchers > 0)
+		store->tree_watch = add_watch(store, store->root_fd);
+}
+
 void store_watch_mailbox(struct store *store, struct mailbox *mailbox)
 {
 	if (store->watch_fd < 0)
@@ -51,14 +193,12 @@ void store_unwatch_mailbox(struct store *store, struct mailbox *mailbox)
 	if (store->watch_fd < 0)
 		return;
 
+	int cur_watch = mailbox->cur_watch, new_watch = mailbox->new_watch;
+
 	/* A mailbox opened anew while a replaced one was still in use has the same watches. */
-	for (const struct mailbox *other = store->mailboxes; other; other = other->next)
-		if (other->cur_watch == mailbox->cur_watch)
-			return;
-	if (mailbox->cur_watch >= 0)
-		inotify_rm_watch(store->watch_fd, mailbox->cur_watch);
-	if (mailbox->new_watch >= 0)
-		inotify_rm_watch(store->watch_fd, mailbox->new_watch);
+	mailbox->cur_watch = mailbox->new_watch = -1;
+	end_watch(store, cur_watch);
+	end_watch(store, new_watch);
 }
 
 int store_watch(struct store *store)
@@ -69,6 +209,7 @@ int store_watch(struct store *store)
 			return -errno;
 		for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
 			store_watch_mailbox(store, mailbox);
+		watch_names(store);
 	}
 	return store->watch_fd;
 }
@@ -96,8 +237,29 @@ static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 	return is_there == is_known;
 }
 
+static void take_event_by_name(struct store *store, const struct inotify_event *event)
+{
+	const uint32_t LOST = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED;
+	bool overflow = event->mask & IN_Q_OVERFLOW;
+
+	for (struct watched *w = store->watched; w; w = w->next) {
+		if (!overflow && event->wd != w->cur_watch && event->wd != w->new_watch)
+			continue;
+		w->is_lost |= (event->mask & LOST) != 0;
+		w->count++;
+		store->changes++;
+	}
+	if (overflow || (event->wd == store->tree_watch && event->len > 0 &&
+				(event->name[0] == '.' ||
+					strcmp(event->name, "subscriptions") == 0))) {
+		store->tree_count++;
+		store->changes++;
+	}
+}
+
 static void take_event(struct store *store, const struct inotify_event *event)
 {
+	take_event_by_name(store, event);
 	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next) {
 		bool before = mailbox->must_scan;
 

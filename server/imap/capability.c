@@ -13,6 +13,7 @@ static const struct capability capabilities[] = {
 	{ .name = "LANGUAGE", .rfc = "5255" },
 	{ .name = "IDLE", .rfc = "2177" },
 	{ .name = "NAMESPACE", .rfc = "2342" },
+	{ .name = "NOTIFY", .rfc = "5465" },
 	{ .name = "UNSELECT", .rfc = "3691" },
 	{ .name = "CHILDREN", .rfc = "3348" },
 	{ .name = "LIST-EXTENDED", .rfc = "5258" },

@@ -434,6 +434,7 @@ static enum run commit(struct imap *imap, struct append_progress *p)
 		return wait;
 	if (r < 0)
 		return append_failed(imap, p, r);
+	notify_note_own(imap, p->mailbox, first, n);
 	if (replaces(imap)) {
 		p->new_uid = first;
 		p->stage = APPEND_REPLACE;

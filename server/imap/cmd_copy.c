@@ -92,6 +92,9 @@ static struct slice copyuid(struct imap *imap, const struct copy_progress *p)
 		seq_ranges_add(&from, &imap->arena, uids[i]);
 		seq_ranges_add(&to, &imap->arena, copies[i]);
 	}
+	for (size_t i = 0; i < to.n; i++)
+		notify_note_own(imap, p->target, to.ranges[i].first,
+			to.ranges[i].last - to.ranges[i].first + 1);
 	write_format(&w, "COPYUID %u ", mailbox_uidvalidity(p->target));
 	write_ranges(&w, &from);
 	write_raw(&w, SLICE(" "));

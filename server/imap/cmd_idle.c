@@ -2,13 +2,19 @@
 
 #include "server/imap/connection.h"
 
+/* Not to a client that NOTIFY has told to be quiet. RFC 5465 section 4. */
+static bool tells_selected(const struct imap *imap)
+{
+	return imap->view && notify_wants_selected(imap);
+}
+
 static void begin_idle(struct imap *imap)
 {
 	imap->engine.idling = true;
 	message_file_close(&imap->file); /* a quiet connection holds no file open */
 	frame_imap_shrink(&imap->frame);
 	write_raw(&imap->out, SLICE("+ idling\r\n"));
-	if (imap->view)
+	if (tells_selected(imap))
 		updates_begin(imap, true);
 }
 
@@ -46,15 +52,18 @@ static enum run read_done(struct imap *imap)
 
 enum run cmd_idle(struct imap *imap)
 {
+	enum run run = RUN_DONE;
+
 	if (!imap->engine.idling)
 		begin_idle(imap);
-
-	enum run run = imap->view ? updates_run(imap) : RUN_DONE;
-
+	if (tells_selected(imap) && !notify_is_busy(imap))
+		run = updates_run(imap);
+	if (run == RUN_DONE)
+		run = notify_run(imap);
 	if (run != RUN_DONE)
 		return run;
 	run = read_done(imap);
-	if (run != RUN_INPUT || !imap->view)
+	if (run != RUN_INPUT || !tells_selected(imap))
 		return run;
 
 	uint64_t retry_usec =

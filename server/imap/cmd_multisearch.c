@@ -60,24 +60,6 @@ static char delimiter(const struct imap *imap)
 	return store_hierarchy_separator(imap->settings.store);
 }
 
-static bool is_named(
-	const struct imap *imap, const struct mailbox_filter *filter, struct slice name)
-{
-	for (size_t i = 0; i < filter->names_n; i++) {
-		struct slice parent = filter->names[i];
-
-		if (slice_equal(name, parent))
-			return true;
-		if (filter->kind == FILTER_MAILBOXES ||
-			!name_is_below(name, parent, delimiter(imap)))
-			continue;
-		if (filter->kind == FILTER_SUBTREE ||
-			slice_find(slice_tail(name, parent.n + 1), delimiter(imap)) < 0)
-			return true;
-	}
-	return false;
-}
-
 static bool is_subscribed(
 	const struct imap *imap, const struct multisearch_progress *p, struct slice name)
 {
@@ -97,27 +79,6 @@ static bool is_subscribed(
 	return false;
 }
 
-static bool filter_takes(const struct imap *imap, const struct multisearch_progress *p,
-	const struct mailbox_filter *filter, struct slice name)
-{
-	switch (filter->kind) {
-	case FILTER_INBOXES:
-		return slice_equal(name, SLICE("INBOX"));
-	case FILTER_PERSONAL:
-		return true;
-	case FILTER_SUBSCRIBED:
-		return is_subscribed(imap, p, name);
-	case FILTER_MAILBOXES:
-	case FILTER_SUBTREE:
-	case FILTER_SUBTREE_ONE:
-		return is_named(imap, filter, name);
-	case FILTER_SELECTED:
-	case FILTER_SELECTED_DELAYED:
-		break;
-	}
-	return false;
-}
-
 /* Each mailbox once, whatever names it. */
 static bool is_wanted(
 	const struct imap *imap, const struct multisearch_progress *p, const struct tree_entry *entry)
@@ -128,7 +89,9 @@ static bool is_wanted(
 		(p->selected && slice_equal(entry->name, mailbox_name(imap->mailbox))))
 		return false;
 	for (; filter; filter = filter->next)
-		if (filter_takes(imap, p, filter, entry->name))
+		if (mailbox_filter_takes(filter, entry->name,
+			    filter->kind == FILTER_SUBSCRIBED && is_subscribed(imap, p, entry->name),
+			    delimiter(imap)))
 			return true;
 	return false;
 }

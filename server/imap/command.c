@@ -11,6 +11,7 @@
 #include "server/imap/cmd_multisearch.h"
 #include "server/imap/cmd_mailbox.h"
 #include "server/imap/cmd_metadata.h"
+#include "server/imap/cmd_notify.h"
 #include "server/imap/cmd_quota.h"
 #include "server/imap/cmd_search.h"
 #include "server/imap/cmd_select.h"
@@ -33,6 +34,7 @@ PARSE_INTO(rename, rename)
 PARSE_INTO(status, status)
 PARSE_INTO(list, list)
 PARSE_INTO(lsub, list)
+PARSE_INTO(notify, notify)
 PARSE_INTO(fetch, fetch)
 PARSE_INTO(store, store)
 PARSE_INTO(search, search)
@@ -120,6 +122,7 @@ static const struct command_type commands[] = {
 	{ "SETMETADATA", AUTH, COMMAND_LITERAL8, parse_setmetadata, cmd_setmetadata, NULL,
 		"5464 4.3" },
 	{ "SETQUOTA", AUTH, 0, parse_setquota, cmd_setquota, NULL, "9208 4.1.3" },
+	{ "NOTIFY", AUTH, 0, parse_notify, cmd_notify, end_notify, "5465 3.1" },
 	{ "IDLE", AUTH, WAITS, parse_nothing, cmd_idle, NULL, "9051 6.3.13" },
 
 	{ "CHECK", SELECTED, 0, parse_nothing, cmd_noop, NULL, "3501 6.4.1" },

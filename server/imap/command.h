@@ -6,6 +6,7 @@
 #include "server/imap/grammar_list.h"
 #include "server/imap/grammar_mailbox.h"
 #include "server/imap/grammar_metadata.h"
+#include "server/imap/grammar_notify.h"
 #include "server/imap/grammar_quota.h"
 #include "server/imap/grammar_search.h"
 #include "server/imap/grammar_select.h"
@@ -51,6 +52,7 @@ union arguments {
 	struct append_arguments append;
 	struct status_arguments status;
 	struct list_arguments list;
+	struct notify_arguments notify;
 	struct rename_arguments rename;
 	struct fetch_arguments fetch;
 	struct store_arguments store;

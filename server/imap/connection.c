@@ -236,6 +236,7 @@ void connection_write_modseq(struct imap *imap, uint64_t modseq)
 void connection_complete_modseq(struct imap *imap)
 {
 	bool wanted = imap->state == IMAP_SELECTED && (imap->enabled & ENABLED_CONDSTORE) &&
+		      notify_wants_flags(imap) && /* else it would not know what it claims to know */
 		      (imap->expunge_told || imap->modseq_told > view_modseq(imap->view));
 	struct slice code;
 
@@ -306,6 +307,7 @@ void imap_deselect(struct imap *imap)
 		return;
 	imap_save_result(imap, NULL);
 	contexts_done(&imap->contexts);
+	notify_note_deselected(imap);
 	message_file_close(&imap->file);
 	view_close(imap->view);
 	mailbox_close(imap->mailbox);

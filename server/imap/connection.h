@@ -6,6 +6,7 @@
 #include "server/imap/command.h"
 #include "server/imap/imap.h"
 #include "server/imap/message_file.h"
+#include "server/imap/notify.h"
 #include "server/imap/texts.h"
 #include "server/imap/search_context.h"
 #include "server/imap/updates.h"
@@ -59,6 +60,7 @@ struct imap {
 	bool expunge_told;     /* since then */
 	enum imap_language language;
 	bool compressed;       /* or will be, when the answer to COMPRESS has gone out */
+	struct notify *notify; /* NULL: NOTIFY was never used */
 	bool mid_response;     /* half a response is in the output: nothing may come between */
 
 	/* IMAP_SELECTED: all are set; else none. */

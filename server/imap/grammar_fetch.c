@@ -404,3 +404,16 @@ enum parse grammar_fetch(
 	*ret_arguments = a;
 	return PARSE_OK;
 }
+
+enum parse grammar_fetch_items(
+	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments)
+{
+	struct slice s = *in;
+	struct fetch_list list = { 0 };
+
+	if (s.n == 0 || s.p[0] != '(' || take_items(&s, grammar, &list) != PARSE_OK)
+		return PARSE_BAD;
+	*in = s;
+	*ret_arguments = (struct fetch_arguments){ .items = list.items, .n = list.n };
+	return PARSE_OK;
+}

@@ -73,3 +73,7 @@ _must_check_ enum parse grammar_section(
  */
 _must_check_ enum parse grammar_fetch(
 	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments);
+
+/* "(" fetch-att *(SP fetch-att) ")": what NOTIFY wants to be told of new messages. RFC 5465 section 8. */
+_must_check_ enum parse grammar_fetch_items(
+	struct slice *in, struct grammar *grammar, struct fetch_arguments *ret_arguments);

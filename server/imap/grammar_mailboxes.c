@@ -1,5 +1,6 @@
 #include "server/imap/grammar_mailboxes.h"
 
+#include "maildir/name.h"
 #include "server/wire/token.h"
 
 static const struct {
@@ -70,4 +71,41 @@ enum parse grammar_mailbox_filter(
 		return PARSE_OK;
 	}
 	return PARSE_BAD;
+}
+
+static bool is_named(const struct mailbox_filter *filter, struct slice name, char separator)
+{
+	for (size_t i = 0; i < filter->names_n; i++) {
+		struct slice parent = filter->names[i];
+
+		if (slice_equal(name, parent))
+			return true;
+		if (filter->kind == FILTER_MAILBOXES || !name_is_below(name, parent, separator))
+			continue;
+		if (filter->kind == FILTER_SUBTREE ||
+			slice_find(slice_tail(name, parent.n + 1), separator) < 0)
+			return true;
+	}
+	return false;
+}
+
+bool mailbox_filter_takes(
+	const struct mailbox_filter *filter, struct slice name, bool subscribed, char separator)
+{
+	switch (filter->kind) {
+	case FILTER_INBOXES:
+		return slice_equal(name, SLICE("INBOX"));
+	case FILTER_PERSONAL:
+		return true;
+	case FILTER_SUBSCRIBED:
+		return subscribed;
+	case FILTER_MAILBOXES:
+	case FILTER_SUBTREE:
+	case FILTER_SUBTREE_ONE:
+		return is_named(filter, name, separator);
+	case FILTER_SELECTED:
+	case FILTER_SELECTED_DELAYED:
+		break;
+	}
+	return false;
 }

@@ -31,3 +31,7 @@ enum { MAILBOX_FILTERS_MAX = 100, MAILBOX_FILTER_NAMES_MAX = 1000 };
  */
 _must_check_ enum parse grammar_mailbox_filter(
 	struct slice *in, struct grammar *grammar, struct mailbox_filter *ret_filter);
+
+/* Whether a filter, not of those of the selected mailbox, names a mailbox; subscribed says whether that is. */
+bool mailbox_filter_takes(
+	const struct mailbox_filter *filter, struct slice name, bool subscribed, char separator);

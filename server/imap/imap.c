@@ -7,6 +7,7 @@
 #include "server/imap/imap.h"
 
 #include "base/must.h"
+#include "maildir/events.h"
 #include "server/imap/connection.h"
 #include "server/wire/token.h"
 
@@ -163,13 +164,24 @@ static void decide_too_long(struct imap *imap)
 	imap->command.code = "TOOBIG";
 }
 
+/* Nothing more came: tell what is new to a client that listens between commands, too. */
+static enum run listen_on(struct imap *imap)
+{
+	enum run run = notify_run(imap);
+
+	if (run != RUN_DONE)
+		return run;
+	imap->engine.idling = notify_listens(imap);
+	return RUN_INPUT;
+}
+
 static enum run read_command(struct imap *imap)
 {
 	if (imap->io->in->n > 0 && !imap_spend(imap))
 		return RUN_STEP;
 	switch (frame_imap_next(&imap->frame, imap->io->in)) {
 	case FRAME_MORE:
-		return imap->io->in_eof ? imap_close(imap, CLOSE_CLIENT_GONE) : RUN_INPUT;
+		return imap->io->in_eof ? imap_close(imap, CLOSE_CLIENT_GONE) : listen_on(imap);
 	case FRAME_COMMAND:
 		imap->phase = PHASE_ANSWER;
 		return begin_command(imap);
@@ -218,6 +230,16 @@ static void tell_progress(struct imap *imap)
 	write_raw(&imap->out, SLICE(")] Still working\r\n"));
 }
 
+/*
+ * Whether changes of the selected mailbox are told behind this command: not to a client that asked for none of them, but
+ * for those that it makes itself. RFC 5465 section 3.1.
+ */
+static bool tells_selected(const struct imap *imap)
+{
+	return notify_wants_selected(imap) || notify_is_answered(imap) ||
+	       (imap->command.type->flags & COMMAND_READ_WRITE);
+}
+
 static enum run run_command(struct imap *imap)
 {
 	const struct command_type *type = imap->command.type;
@@ -232,7 +254,8 @@ static enum run run_command(struct imap *imap)
 		return RUN_DONE;
 	}
 	imap->phase = PHASE_ANSWER;
-	if (imap->state == IMAP_SELECTED && !(type->flags & COMMAND_NO_SYNC)) {
+	if (imap->state == IMAP_SELECTED && !(type->flags & COMMAND_NO_SYNC) &&
+		tells_selected(imap)) {
 		updates_begin(imap, !imap->command.holds_expunges);
 		imap->phase = PHASE_UPDATES;
 	}
@@ -307,6 +330,8 @@ static enum run run_phase(struct imap *imap)
 {
 	switch (imap->phase) {
 	case PHASE_READ:
+		if (notify_is_busy(imap))
+			return listen_on(imap);
 		return imap_output_full(imap) ? RUN_OUTPUT : read_command(imap);
 	case PHASE_RUN:
 		return run_command(imap);
@@ -339,6 +364,7 @@ static enum engine_wants wants_of(enum run run)
 static void begin_step(struct imap *imap, struct engine_io *io)
 {
 	imap->io = io;
+	store_act_as(imap->settings.store, imap);
 	imap->work = (struct work){ .now_usec = io->now_usec, .budget = io->budget };
 	imap->out = (struct writer){
 		.out = io->out,
@@ -352,6 +378,7 @@ static enum engine_wants imap_step(struct engine *engine, struct engine_io *io)
 	enum run run;
 
 	begin_step(imap, io);
+	imap->engine.idling &= imap->phase != PHASE_READ;
 	do {
 		run = run_phase(imap);
 		if (imap->out.failed && run != RUN_CLOSE)
@@ -395,7 +422,8 @@ static void imap_bye(struct engine *engine, struct engine_io *io, enum close_rea
 static void imap_describe(const struct engine *engine, struct buf *out)
 {
 	const struct imap *imap = (const struct imap *)engine;
-	const char *doing = engine->idling ? "idle"
+	const char *doing = engine->idling && imap->phase == PHASE_READ ? "notify"
+			    : engine->idling				? "idle"
 			    : imap->command.type && imap->phase != PHASE_READ
 				    ? imap->command.type->name
 				    : NULL;
@@ -415,6 +443,7 @@ static void imap_free(struct engine *engine)
 
 	end_command(imap);
 	imap_deselect(imap);
+	notify_free(imap, imap->notify);
 	frame_imap_done(&imap->frame);
 	arena_done(&imap->arena);
 	free(imap);

@@ -11,6 +11,7 @@ enum { VANISHED_RANGES = 256 }; /* of one response: more of them follow */
 void updates_begin(struct imap *imap, bool may_expunge)
 {
 	must(imap->view != NULL && !imap->mid_response);
+	notify_note_view(imap);
 	imap->updates = (struct updates){ .stage = UPDATES_SYNC, .may_expunge = may_expunge };
 }
 
@@ -106,14 +107,17 @@ static enum run tell_exists(struct imap *imap, struct updates *u)
 	return RUN_DONE;
 }
 
-/* RFC 9051 section 6.4.9: UID is part of every FETCH that comes with a command by UID. */
+/*
+ * RFC 9051 section 6.4.9: UID is part of every FETCH that comes with a command by UID; 5465 section 5.1: and of those that
+ * FlagChange asks for.
+ */
 static bool must_add_uid(const struct imap *imap)
 {
 	const struct command_type *type = imap->command.type;
 
 	if (imap->enabled & ENABLED_UIDONLY)
 		return false;
-	return connection_tells_uid(imap) || (type && (type->flags & COMMAND_BY_UID));
+	return connection_tells_uid(imap) || notify_listens(imap) || (type && (type->flags & COMMAND_BY_UID));
 }
 
 static void write_dynamic(struct imap *imap, uint32_t seqnum, bool flags)
@@ -151,7 +155,9 @@ void updates_write_modseq(struct imap *imap, uint32_t seqnum)
 
 static enum run tell_flags(struct imap *imap, struct updates *u)
 {
-	for (; u->next < u->changes.n_flags; u->next++) {
+	bool wanted = notify_wants_flags(imap) || notify_is_answered(imap);
+
+	for (; wanted && u->next < u->changes.n_flags; u->next++) {
 		if (imap_output_full(imap))
 			return RUN_OUTPUT;
 
