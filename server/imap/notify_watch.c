@@ -146,15 +146,13 @@ static unsigned first_items(const struct notify_mailbox *m)
 	       (m->events & NOTIFY_FLAG_CHANGE ? STATUS_HIGHESTMODSEQ : 0);
 }
 
-static void take_facts(struct notify_mailbox *m, const struct mailbox *mailbox)
+static void take_facts(struct notify_mailbox *m, const struct glance *facts)
 {
-	const struct message *messages;
-
-	m->messages = (uint32_t)mailbox_messages(mailbox, &messages);
-	m->uidnext = mailbox_uidnext(mailbox);
-	m->uidvalidity = mailbox_uidvalidity(mailbox);
-	m->unseen = status_unseen(mailbox);
-	m->highestmodseq = m->modseq_seen = mailbox_highestmodseq(mailbox);
+	m->messages = facts->messages;
+	m->uidnext = facts->uidnext;
+	m->uidvalidity = facts->uidvalidity;
+	m->unseen = facts->unseen;
+	m->highestmodseq = m->modseq_seen = facts->highestmodseq;
 	m->known = m->unseen_known = true;
 }
 
@@ -163,7 +161,7 @@ static void looked(struct imap *imap, struct notify *notify, struct notify_mailb
 	struct notify_mailbox now = *m;
 	unsigned items = 0;
 
-	take_facts(&now, notify->look.mailbox);
+	take_facts(&now, &notify->look.facts);
 	if (is_selected_now(imap, m->name))
 		items = 0; /* told as the selected mailbox, or not at all */
 	else if (first)
@@ -183,6 +181,8 @@ static enum run look(struct imap *imap, struct notify *notify, struct notify_mai
 
 	if (!notify->looking) {
 		m->count = watched_count(m->watched); /* before the look */
+		notify->look.items = STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY |
+				     STATUS_UNSEEN | STATUS_HIGHESTMODSEQ;
 		r = status_look_begin(imap, &notify->look, m->name);
 	}
 	notify->looking = r == 0;
