@@ -42,8 +42,9 @@ TOOLS      := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c
 PKGS_BUILD := gcc libc6-dev pkg-config libssl-dev zlib1g-dev libpam0g-dev libcrypt-dev libsystemd-dev libev-dev libseccomp-dev linux-libc-dev uthash-dev liblmdb-dev
 PKGS_RUN   := libpam-pwdfile curl
 PKGS_TEST  := dovecot-imapd dovecot-pop3d libcunit1-dev libpam-modules libpam-runtime python3 openssl fetchmail getmail6 mpop isync offlineimap3 systemd util-linux procps binutils mandoc gdb-minimal=gdb
+PKGS_CLIENTS := isync offlineimap3 getmail6 fetchmail mpop curl mutt neomutt alpine s-nail imapfilter thunderbird nodejs=node npm=npm
 
-.PHONY: all run check asan check-built install deps deps-test tidy format help clean fuzz soak bench
+.PHONY: all run check check-clients asan check-built install deps deps-test deps-clients tidy format help clean fuzz soak bench
 all: $(PROGRAMS) ## build the programs into build/
 
 $(B)/restanted: $(call objects,$(ROOMS_master))
@@ -86,6 +87,8 @@ check: deps-test ## build with warnings as errors and run every test
 	+$(MAKE) --no-print-directory check-built B=build-check WERROR=-Werror
 check-built: all $(UNIT_TESTS) $(FUZZ_TESTS) $(TOOLS)
 	B=$(B) sh tests/run.sh $(TESTS)
+check-clients: deps-clients ## the tests that drive mail programs: Thunderbird, mbsync, neomutt, ImapFlow and others
+	+$(MAKE) --no-print-directory check TESTS=clients
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan: deps-test ## the same tests under AddressSanitizer and UndefinedBehaviourSanitizer
@@ -106,6 +109,8 @@ deps: ## install what the build and `make run` need (apt); elsewhere, say what i
 	@sh tests/deps.sh $(PKGS_BUILD) $(PKGS_RUN)
 deps-test:
 	@sh tests/deps.sh $(PKGS_BUILD) $(PKGS_RUN) $(PKGS_TEST)
+deps-clients:
+	@sh tests/deps.sh $(PKGS_CLIENTS)
 
 install: all ## install into DESTDIR with PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SYSCONFDIR)/restante $(DESTDIR)$(SYSCONFDIR)/pam.d \

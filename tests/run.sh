@@ -1,5 +1,6 @@
 #!/bin/sh
-# Run the tests of build directory $B; $1... picks some of: layers unit fuzz wire e2e. Last line: "N passed, N failed".
+# Run the tests of build directory $B; $1... picks some of: layers unit fuzz wire e2e clients (the last
+# only when asked for). Last line: "N passed, N failed".
 cd "$(dirname "$0")/.." || exit 2
 B=${B:-build}
 logs=$B/test-logs
@@ -34,7 +35,8 @@ for kind in ${*:-layers unit fuzz wire e2e}; do
 	fuzz) for t in "$B"/tests/fuzz_*; do case $t in *.d) ;; *) [ -x "$t" ] && run "$(basename "$t")" "$t" tests/fuzz/corpus/"$(basename "$t" | sed s/fuzz_//)" ;; esac; done ;;
 	wire) [ -x tests/wire/run.sh ] && run wire sh tests/wire/run.sh ;;
 	e2e) for t in tests/e2e/test_*.py; do [ -f "$t" ] && run "$(basename "$t" .py)" python3 "$t"; done ;;
-	test_*) if [ -x "$B/tests/$kind" ]; then run "$kind" "$B/tests/$kind"; else run "$kind" python3 "tests/e2e/$kind.py"; fi ;;
+	clients) for t in tests/clients/test_*.py; do run "clients-$(basename "$t" .py)" python3 "$t"; done ;;
+	test_*) if [ -x "$B/tests/$kind" ]; then run "$kind" "$B/tests/$kind"; elif [ -f "tests/clients/$kind.py" ]; then run "$kind" python3 "tests/clients/$kind.py"; else run "$kind" python3 "tests/e2e/$kind.py"; fi ;;
 	*) echo "run.sh: no tests called $kind" >&2; failed=$((failed + 1)) ;;
 	esac
 done
