@@ -158,6 +158,8 @@ static enum parse take_next_message(struct slice *in, struct grammar *grammar,
 	}
 	if (place->single)
 		return grammar_bad(grammar, GRAMMAR_SYNTAX, "One message only can replace another");
+	if (in->p[0] != ' ')
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "Syntax error behind the message");
 	return take_message(in, grammar, place, element);
 }
 

@@ -3,6 +3,9 @@
 #include "maildir/quota_file.h"
 #include "server/imap/connection.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 static enum run gone(struct imap *imap)
 {
 	return imap_no(imap, "EXPUNGEISSUED", "The message to be replaced was expunged");
@@ -47,6 +50,19 @@ enum run replace_check(struct imap *imap, const struct replace *replace)
 	return mailbox_message(imap->mailbox, replace->old_uid) ? RUN_DONE : gone(imap);
 }
 
+/*
+ * What a fault of the removal left. The new message goes only if the old one is surely there: a file that is removed, though
+ * that cannot be made durable, must not be the last of the two.
+ */
+static enum replace_stage stage_after_fault(struct imap *imap, const struct replace *replace)
+{
+	int fd = mailbox_open_file(imap->mailbox, replace->old_uid);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ? REPLACE_UNDO : fd == -ENOENT ? REPLACE_TELL : REPLACE_KEEP;
+}
+
 static enum run remove_old(
 	struct imap *imap, struct replace *replace, struct mailbox *target, uint32_t new_uid)
 {
@@ -58,8 +74,8 @@ static enum run remove_old(
 		return wait;
 	replace->error = r;
 	replace->done = 0;
-	replace->stage = r < 0 ? REPLACE_UNDO : REPLACE_TELL;
-	if (r < 0)
+	replace->stage = r < 0 ? stage_after_fault(imap, replace) : REPLACE_TELL;
+	if (replace->stage != REPLACE_TELL)
 		return RUN_DONE;
 	write_format(&imap->out, "* OK [APPENDUID %u %u] Replacement message ready\r\n",
 		mailbox_uidvalidity(target), new_uid);
@@ -78,7 +94,9 @@ static enum run tell(struct imap *imap)
 static enum run undo(
 	struct imap *imap, struct replace *replace, struct mailbox *target, uint32_t new_uid)
 {
-	int r = mailbox_expunge(target, &new_uid, 1, &replace->done, &imap->work);
+	int r = replace->stage == REPLACE_KEEP
+			? replace->error
+			: mailbox_expunge(target, &new_uid, 1, &replace->done, &imap->work);
 	enum run wait = imap_wait(imap, &r), run;
 
 	if (wait != RUN_DONE)

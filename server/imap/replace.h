@@ -6,7 +6,12 @@
 
 struct mailbox;
 
-enum replace_stage { REPLACE_REMOVE, REPLACE_TELL, REPLACE_UNDO };
+enum replace_stage {
+	REPLACE_REMOVE,
+	REPLACE_TELL,
+	REPLACE_UNDO,
+	REPLACE_KEEP, /* whether the old message is there is not known: both stay */
+};
 
 /* All zeros at first. */
 struct replace {
@@ -30,7 +35,8 @@ enum run replace_check(struct imap *imap, const struct replace *replace);
 
 /*
  * The new message is durable, with that UID in target: remove the old one, tell APPENDUID and EXISTS, and complete the command;
- * EXPUNGE follows with the updates behind it (sections 3.4, 4.3). Where the old one cannot be removed, the new one is taken away again.
+ * EXPUNGE follows with the updates behind it (sections 3.4, 4.3). Where the old one cannot be removed, and is
+ * surely there, the new one is taken away again.
  * Returns RUN_DONE: it is completed; else as a command's run.
  */
 enum run replace_finish(
