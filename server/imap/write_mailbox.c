@@ -4,9 +4,11 @@
 #include "base/must.h"
 #include "base/mutf7.h"
 
+enum { ENCODED_BYTES_PER_BYTE = 5 }; /* "&AAE-" for U+0001 */
+
 void write_mailbox(struct writer *w, struct slice name)
 {
-	_cleanup_buf_ struct buf encoded = BUF(LIMIT_PATH_BYTES);
+	_cleanup_buf_ struct buf encoded = BUF(ENCODED_BYTES_PER_BYTE * LIMIT_PATH_BYTES);
 
 	if (w->utf8) {
 		write_astring(w, name);
