@@ -32,7 +32,13 @@ for kind in ${*:-layers unit fuzz wire e2e}; do
 	case $kind in
 	layers) run layers sh tests/layers.sh ;;
 	unit) for t in "$B"/tests/test_*; do [ -x "$t" ] && [ ! -d "$t" ] && case $t in *.d) ;; *) run "$(basename "$t")" "$t" ;; esac; done ;;
-	fuzz) for t in "$B"/tests/fuzz_*; do case $t in *.d) ;; *) [ -x "$t" ] && run "$(basename "$t")" "$t" tests/fuzz/corpus/"$(basename "$t" | sed s/fuzz_//)" ;; esac; done ;;
+	fuzz)
+		python3 tests/fuzz/from_wire.py "$B/corpus"
+		for t in "$B"/tests/fuzz_*; do
+			corpus=$(basename "$t" | sed s/fuzz_//)
+			case $t in *.d) ;; *) [ -x "$t" ] && run "$(basename "$t")" "$t" "tests/fuzz/corpus/$corpus" "$B/corpus/$corpus" ;; esac
+		done
+		;;
 	wire) [ -x tests/wire/run.sh ] && run wire sh tests/wire/run.sh ;;
 	e2e) for t in tests/e2e/test_*.py; do [ -f "$t" ] && run "$(basename "$t" .py)" python3 "$t"; done ;;
 	clients) for t in tests/clients/test_*.py; do run "clients-$(basename "$t" .py)" python3 "$t"; done ;;

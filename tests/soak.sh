@@ -7,13 +7,16 @@ seconds=${SOAK_SECONDS:-600}
 passed=0 failed=0
 count() { if [ "$1" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
 make --no-print-directory fuzz || exit 1
+python3 tests/fuzz/from_wire.py build-fuzz/corpus
 for f in build-fuzz/fuzz_*; do
 	name=$(basename "$f" | sed s/fuzz_//)
 	found=build-fuzz/found-$name
-	mkdir -p "$found"
+	mkdir -p "$found" "build-fuzz/corpus/$name"
+	dictionary=tests/fuzz/$name.dict
 	echo "fuzz $name: $seconds s"
 	timeout $((seconds + 60)) "$f" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=4096 -artifact_prefix="$found/crash-" \
-		"$found" tests/fuzz/corpus/"$name" >"$found.log" 2>&1
+		$([ -f "$dictionary" ] && echo -dict="$dictionary") \
+		"$found" tests/fuzz/corpus/"$name" build-fuzz/corpus/"$name" >"$found.log" 2>&1
 	status=$?
 	[ $status -eq 0 ] || tail -n 30 "$found.log"
 	count $status
