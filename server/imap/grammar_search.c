@@ -101,7 +101,11 @@ static enum parse take_program(
 		return PARSE_BAD;
 	a->has_modseq = g->has_modseq;
 	a->charset = g->charset;
-	return token_end(in);
+	if (token_end(in) != PARSE_OK)
+		return PARSE_BAD;
+	if (g->unknown_charset)
+		return grammar_bad(g->grammar, GRAMMAR_BADCHARSET, "Unknown charset");
+	return PARSE_OK;
 }
 
 static enum parse take_search(struct slice *in, struct grammar *grammar, struct search_arguments *a)

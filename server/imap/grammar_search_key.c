@@ -157,6 +157,8 @@ static enum parse to_utf8(struct search_grammar *g, struct slice in, struct slic
 
 	if (in.n > SEARCH_TEXT_MAX_BYTES)
 		return grammar_bad(g->grammar, GRAMMAR_LIMIT, "Search text is too long");
+	if (g->unknown_charset) /* the command is refused, once the rest of it is the grammar */
+		return PARSE_OK;
 	if (g->charset.n == 0) {
 		*ret_text = in;
 		return utf8_is_valid(in) ? PARSE_OK
@@ -415,8 +417,7 @@ enum parse search_grammar_charset(struct slice *in, struct search_grammar *g)
 		return PARSE_OK;
 	if (slice_equal_nocase(charset, SLICE("US-ASCII")))
 		return PARSE_OK;
-	if (!charset_known(charset))
-		return grammar_bad(g->grammar, GRAMMAR_BADCHARSET, "Unknown charset");
+	g->unknown_charset = !charset_known(charset);
 	g->charset = charset;
 	return PARSE_OK;
 }

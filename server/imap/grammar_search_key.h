@@ -49,10 +49,12 @@ struct search_grammar {
 	struct slice charset; /* n is 0: UTF-8 */
 	unsigned keys;        /* how many */
 	bool has_modseq;      /* MODSEQ is among them */
+	bool unknown_charset; /* text was not looked at: refuse the command when it has been read */
 };
 
 /*
- * An astring that names a charset. One that is not known is GRAMMAR_BADCHARSET and PARSE_BAD.
+ * An astring that names a charset. One that is not known is noted: a command that is not the grammar either is BAD, not
+ * NO.
  */
 _must_check_ enum parse search_grammar_charset(struct slice *in, struct search_grammar *g);
 

@@ -17,7 +17,7 @@ LITERAL8 = re.compile(rb"~\{(0|[1-9][0-9]*)\}\r\n")
 SEQ = rb"(?:[1-9][0-9]*)(?::[1-9][0-9]*)?"
 SET = re.compile(SEQ + rb"(?:," + SEQ + rb")*")
 OBJECTID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
-DATE_TIME = re.compile(rb'"(?: [1-9]|[12][0-9]|3[01])-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{4} '
+DATE_TIME = re.compile(rb'"(?: [1-9]|0[1-9]|[12][0-9]|3[01])-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{4} '
                        rb'[0-2][0-9]:[0-5][0-9]:[0-6][0-9] [+-][01][0-9][0-5][0-9]"')
 SECTION = re.compile(rb"BODY\[((?:[1-9][0-9]*)(?:\.[1-9][0-9]*)*(?:\.(?:MIME|TEXT|HEADER))?|TEXT|HEADER|)\](<(?:0|[1-9][0-9]*)>)?", re.I)
 SECTION_FIELDS = re.compile(rb"BODY\[((?:[1-9][0-9]*(?:\.[1-9][0-9]*)*\.)?HEADER\.FIELDS(?:\.NOT)?) ", re.I)
@@ -421,8 +421,9 @@ class Reader:
             self.at = found.end()
             fields = self.list_of(self.astring, empty=False)
             self.must(b"]")
+            origin = self.take(re.compile(rb"(<(?:0|[1-9][0-9]*)>)?"), "an origin")[0].decode()
             self.sp()
-            return f"BODY[{found[1].decode().upper()} ({b' '.join(fields).decode()})]", self.nstring()
+            return f"BODY[{found[1].decode().upper()} ({b' '.join(fields).decode()})]{origin}", self.nstring()
         found = BINARY.match(self.data, self.at)
         if found:
             self.at = found.end()

@@ -265,7 +265,7 @@ class Client:
         """The mailbox is no longer selected: what is known of it is kept."""
         if getattr(self, "view", None) and self.box and self.condstore and self.modseq:
             known = {slot.uid: slot.flags for slot in self.view.known.values() if slot.flags is not None}
-            known.update({uid: flags for uid, flags in self.cached.items() if uid not in known and uid not in self.view.known})
+            known.update({uid: flags for uid, flags in self.cached.items() if flags is not None and uid not in self.view.known})
             self.caches[self.box.mailboxid] = (self.box.uidvalidity, self.modseq, known)
         self.view = self.box = self.selected = None
         self.read_only = False
@@ -536,6 +536,8 @@ class Client:
             return
         if slot.flags is None and uid in self.cached:
             slot.flags = self.cached[uid]
+        if uid in self.cached:
+            self.cached[uid] = None  # the slot has them
         self.check_message(uid, slot, items, response, command)
         if command:
             command.answered.add(uid)
@@ -696,7 +698,7 @@ class Client:
                 self.highest(response.code_value)
             elif command.modseq > self.modseq and command.highest is None:
                 self.highest(command.modseq)
-        if not command.holds and command.verb not in ("STORE",) or command.verb == "STORE" and command.by_uid:
+        if not command.holds and response.name == "OK":  # what is refused at once tells nothing
             late = [uid for uid, when in self.owed.items() if when < command.sent and uid in self.view.known]
             if late:
                 self.wrong(f"UIDs {late} were no longer there for a command before, and are not told as expunged", response)
@@ -763,6 +765,9 @@ class Client:
                     continue
                 touched = command.touches(slot.uid if command.by_uid else number)
                 slot.flags = None if touched is None else self.changed(slot.flags, operation, flags) if touched else slot.flags
+            for uid in self.cached:
+                if uid not in self.view.known and (not command.by_uid or command.touches(uid) is not False):
+                    self.cached[uid] = None
         if done and not silent:
             self.missing(command, command.flags_told | modified)
         for uid in command.wanted:

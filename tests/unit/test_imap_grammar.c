@@ -643,7 +643,7 @@ static const struct {
 		"arrival cc from size to displayfrom -displayto and(all)" },
 	{ S("SORT RETURN (MIN COUNT) (DATE) UTF-8 ALL"), "return 9 date and(all)" },
 	{ S("SORT RETURN () (DATE) \"UTF-8\" ALL"), "return 4 date and(all)" },
-	{ S("SORT (DATE) ALL"), "charset" },
+	{ S("SORT (DATE) ALL"), NULL },
 	{ S("SORT (DATE) UTF-8"), NULL },
 	{ S("SORT () UTF-8 ALL"), NULL },
 	{ S("SORT DATE UTF-8 ALL"), NULL },
