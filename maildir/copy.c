@@ -4,7 +4,18 @@
  *                                                       │                       ▲
  *                                                       └─▶ TAKE_BACK ──────────┘       copies of what we did not remove
  *
- * Of several that move one message at the same time, only one can unlink its file: the copies of the others go.
+ * Of several that move one message at the same time, only one can unlink its file: the copies of the others go. Until
+ * then such a copy is a message like any other: whoever removes it meanwhile has removed it, but where somebody moves it
+ * on, to a third mailbox, what was moved on stays, and the message is there twice. It is never lost.
+ *
+ * The lock of the source, held from a last look at the files over SHOW and REMOVE, would not cure that as it is: it
+ * nests, so the other connections of this process would be inside of it (and an append to the source, whose lock must
+ * be its alone, as well); SHOW and REMOVE take several steps with many messages, so it would be held for as long, and
+ * while the target's lock is waited for it would have to go back each time (of two that move from a to b and from b to
+ * a each would wait for the other), with all that was looked at to be looked at again; and programs that remove
+ * without that lock, as delivery agents and mail readers on the host do, would still come in between. What would: that
+ * the one who moves takes the file itself, by a rename into the target's cur/ in place of LINK, of which one alone
+ * succeeds.
  */
 #include "maildir/copy.h"
 

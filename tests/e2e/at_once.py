@@ -164,7 +164,7 @@ class ImapWorker(Worker):
 
 class Rival(Worker):
     """Moves messages that all rivals move out of INBOX, and that nobody moves on: the copies of those who are too late go
-    again, but where somebody moved such a copy on at that very moment there are two."""
+    again, but where somebody moved such a copy on at that very moment there are two (maildir/copy.c)."""
 
     def __init__(self, at_once, peer, name, seed):
         super().__init__(at_once, name, seed)
