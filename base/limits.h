@@ -52,6 +52,7 @@ enum {
 	LIMIT_MIME_PARTS = 10000,
 	LIMIT_HEADER_BYTES = 1024 * 1024, /* of one header: fields beyond are not looked at */
 	LIMIT_ADDRESSES = 10000,          /* in one header field of an ENVELOPE */
+	LIMIT_REOPENS = 3,                /* of a mailbox that others delete while one command opens it */
 	LIMIT_KEYWORDS = 64,              /* different keywords in one mailbox */
 	LIMIT_INDEX_MIB = 16 * 1024,      /* of one user on disk; a larger one is made anew */
 	LIMIT_EXPUNGE_LOG = 65536,        /* messages of one mailbox remembered as expunged */

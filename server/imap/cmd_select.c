@@ -8,6 +8,8 @@
 #include "server/imap/flags.h"
 #include "server/imap/write_mailbox.h"
 
+#include <errno.h>
+
 enum { PASSED_PER_UNIT = 64 }; /* messages that did not change, for a unit of work */
 
 /* What follows when the mailbox is selected: to a client that resynchronises, what it missed. */
@@ -17,6 +19,7 @@ struct select_progress {
 	enum select_stage stage;
 	struct mailbox *mailbox; /* not yet the connection's */
 	uint64_t round;          /* of mailbox_sync_anew() */
+	unsigned reopened;       /* how often */
 	struct earlier earlier;
 	struct seq_ranges known; /* UIDs */
 	uint32_t seqnum;         /* the last one looked at */
@@ -191,6 +194,20 @@ static enum run begin_resync(struct imap *imap, struct select_progress *p)
 	return resync(imap, p);
 }
 
+/* Another program deleted it since it was opened, or made it anew: what has the name now counts. */
+static enum run reopen(struct imap *imap, struct select_progress *p)
+{
+	struct slice name = imap->command.arguments.select.name;
+
+	mailbox_close(take_ptr(p->mailbox));
+	p->round = 0;
+	p->reopened++;
+
+	int r = mailbox_open(imap->settings.store, connection_name(imap, name), &p->mailbox);
+
+	return r < 0 ? imap_failed(imap, r) : RUN_STEP;
+}
+
 static enum run select_mailbox(struct imap *imap, bool read_write)
 {
 	struct select_progress *p = imap->command.progress;
@@ -209,6 +226,8 @@ static enum run select_mailbox(struct imap *imap, bool read_write)
 
 	if (wait != RUN_DONE)
 		return wait;
+	if (r == -ESTALE && p->reopened < LIMIT_REOPENS)
+		return reopen(imap, p);
 	if (r == 0)
 		r = view_open(p->mailbox, read_write, &imap->view);
 	if (r < 0)

@@ -3,6 +3,8 @@
 #include "server/imap/connection.h"
 #include "server/imap/status_look.h"
 
+#include <errno.h>
+
 void end_status(struct imap *imap)
 {
 	struct status_look *look = imap->command.progress;
@@ -23,6 +25,20 @@ static int begin_status(struct imap *imap)
 	return status_look_begin(imap, look, connection_name(imap, a->name));
 }
 
+/* Another program deleted it since it was opened, or made it anew: what has the name now counts. */
+static enum run reopen(struct imap *imap, struct status_look *look)
+{
+	unsigned reopened = look->reopened + 1;
+
+	status_look_end(look);
+
+	int r = status_look_begin(
+		imap, look, connection_name(imap, imap->command.arguments.status.name));
+
+	look->reopened = reopened;
+	return r < 0 ? imap_failed(imap, r) : RUN_STEP;
+}
+
 enum run cmd_status(struct imap *imap)
 {
 	int r = imap->command.progress ? 0 : begin_status(imap);
@@ -35,6 +51,8 @@ enum run cmd_status(struct imap *imap)
 
 	if (run != RUN_DONE)
 		return run;
+	if (r == -ESTALE && look->reopened < LIMIT_REOPENS)
+		return reopen(imap, look);
 	if (r < 0)
 		return imap_failed(imap, r);
 	status_look_write(imap, look, look->items);

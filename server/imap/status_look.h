@@ -10,6 +10,7 @@ struct status_look {
 	struct mailbox *mailbox; /* NULL: none was opened, for a glance told all */
 	uint64_t round;          /* of mailbox_sync_anew() */
 	bool synced;
+	unsigned reopened; /* by the caller: how often */
 	uint32_t sized_uid; /* SIZE, DELETED-STORAGE: up to this UID sizes are added */
 	uint64_t octets, deleted_bytes;
 	struct glance facts; /* at the end, as far as they are asked for */

@@ -219,7 +219,38 @@ static void test_freed_anywhere(void)
 	}
 }
 
+/* Another program renames or deletes a mailbox, and may make one of that name anew, while a command waits for its lock. */
+static void change_while_waiting(const char *command, bool anew, const char *want)
+{
+	struct talk t = start(make_store(), LIMIT_OUTPUT_BYTES);
+	char shell[400];
+
+	CU_ASSERT(say(&t, "a CREATE r\r\nb CREATE spare\r\n") == ENGINE_INPUT);
+	snprintf(shell, sizeof shell,
+		"cd %s/.r && echo x > new/1700000001.M1P1.h && echo 1:elsewhere > dovecot-uidlist.lock && "
+		"touch -d @1800000000 dovecot-uidlist.lock",
+		root);
+	CU_ASSERT(system(shell) == 0);
+	CU_ASSERT(say(&t, command) == ENGINE_RETRY);
+	snprintf(shell, sizeof shell, "cd %s && rm -r .r && %s", root, anew ? "mv .spare .r" : "true");
+	CU_ASSERT(system(shell) == 0);
+	buf_clear(&t.out);
+	CU_ASSERT(say(&t, "") == ENGINE_INPUT);
+	CHECK(slice_find_slice(buf_slice(&t.out), slice_str(want)) >= 0, "%s: %.*s", command,
+		SLICE_FMT(buf_slice(&t.out)));
+	finish(&t);
+}
+
+static void test_changed_while_waiting(void)
+{
+	change_while_waiting("c SELECT r\r\n", false, "c NO [NONEXISTENT]");
+	change_while_waiting("c SELECT r\r\n", true, "c OK [READ-WRITE]");
+	change_while_waiting("c STATUS r (MESSAGES)\r\n", false, "c NO [NONEXISTENT]");
+	change_while_waiting("c STATUS r (MESSAGES)\r\n", true, "c OK");
+}
+
 static const struct unit_test tests[] = {
+	{ "a mailbox that others change while a command waits", test_changed_while_waiting },
 	{ "COMPRESS", test_compress },
 	{ "describe", test_describe },
 	{ "output waits", test_output_waits },
