@@ -183,9 +183,21 @@ size_t list_add(struct list *list, uint32_t msg_uid, struct slice base, struct s
 	return list->n++;
 }
 
+/* Since UIDs ascend, a message lies no further from either end than its UID does: with few gaps there is little to search. */
 size_t list_lower_bound(const struct list *list, uint32_t msg_uid)
 {
-	size_t low = 0, high = list->n;
+	if (list->n == 0 || msg_uid <= list->messages[0].msg_uid)
+		return 0;
+
+	size_t from_first = msg_uid - list->messages[0].msg_uid;
+	uint32_t last = list->messages[list->n - 1].msg_uid;
+
+	if (msg_uid > last)
+		return list->n;
+
+	size_t to_end = (size_t)(last - msg_uid) + 1;
+	size_t low = to_end < list->n ? list->n - to_end : 0;
+	size_t high = from_first < list->n ? from_first : list->n;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;

@@ -47,9 +47,21 @@ size_t uid_array_common(const struct uid_array *a, const struct uid_array *b)
 	return n;
 }
 
+/* As list_lower_bound(). */
 size_t uid_array_count_to(const struct uid_array *array, uint32_t msg_uid)
 {
-	size_t low = 0, high = array->n;
+	if (array->n == 0 || msg_uid < array->uids[0])
+		return 0;
+
+	size_t from_first = (size_t)(msg_uid - array->uids[0]) + 1;
+	uint32_t last = array->uids[array->n - 1];
+
+	if (msg_uid >= last)
+		return array->n;
+
+	size_t to_end = last - msg_uid;
+	size_t low = to_end < array->n ? array->n - to_end : 0;
+	size_t high = from_first < array->n ? from_first : array->n;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;

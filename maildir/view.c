@@ -158,7 +158,14 @@ uint32_t view_seqnum(const struct view *view, uint32_t msg_uid)
 
 const struct message *view_message(const struct view *view, uint32_t seqnum)
 {
-	return mailbox_message(view->mailbox, view_uid(view, seqnum));
+	uint32_t msg_uid = view_uid(view, seqnum);
+	const struct message *messages;
+
+	/* Mostly the view has what the mailbox has. */
+	if (seqnum <= mailbox_messages(view->mailbox, &messages) &&
+		messages[seqnum - 1].msg_uid == msg_uid)
+		return &messages[seqnum - 1];
+	return mailbox_message(view->mailbox, msg_uid);
 }
 
 /* Ascending, for every message of the view that the mailbox has no more. */

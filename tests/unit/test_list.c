@@ -1,4 +1,5 @@
 #include "maildir/list.h"
+#include "maildir/uid_array.h"
 #include "tests/unit/unit.h"
 
 enum { MANY = 20000 };
@@ -56,6 +57,70 @@ static void test_many(void)
 	list_done(&list);
 }
 
+static size_t count_below(const uint32_t *uids, size_t n, uint64_t msg_uid)
+{
+	size_t count = 0;
+
+	while (count < n && uids[count] < msg_uid)
+		count++;
+	return count;
+}
+
+/* Dense, with gaps at either end and between, at both ends of what a UID can be. */
+static void test_search_by_uid(void)
+{
+	static const uint32_t UIDS[][6] = {
+		{ 1, 2, 3, 4, 5, 6 },
+		{ 3, 4, 5, 100, 101, 102 },
+		{ 1, 100, 101, 102, 103, 104 },
+		{ 7, 8, 9, 10, 11, 130 },
+		{ 10, 20, 30, 40, 50, 60 },
+		{ 1, UINT32_MAX - 5, UINT32_MAX - 4, UINT32_MAX - 3, UINT32_MAX - 2, UINT32_MAX - 1 },
+	};
+	char text[32];
+
+	for (size_t t = 0; t < sizeof UIDS / sizeof *UIDS; t++)
+		for (size_t n = 0; n <= 6; n++) {
+			struct uid_array *array = uid_array_new(n);
+			struct list list;
+
+			list_init(&list);
+			for (size_t i = 0; i < n; i++) {
+				array->uids[i] = UIDS[t][i];
+				CU_ASSERT_EQUAL(list_add(&list, UIDS[t][i], base_of((uint32_t)i, text), SLICE("")), i);
+			}
+			for (uint32_t uid = 0; uid < 140; uid++)
+				for (int end = 0; end < 2; end++) {
+					uint32_t u = end ? UINT32_MAX - uid : uid;
+
+					CU_ASSERT_EQUAL(list_lower_bound(&list, u), count_below(UIDS[t], n, u));
+					CU_ASSERT_EQUAL(uid_array_count_to(array, u),
+						count_below(UIDS[t], n, (uint64_t)u + 1));
+				}
+			list_done(&list);
+			uid_array_unref(array);
+		}
+}
+
+static void test_common(void)
+{
+	enum { N = 5000 };
+	struct uid_array *a = uid_array_new(N), *b = uid_array_new(N - 1);
+
+	for (uint32_t i = 0; i < N; i++)
+		a->uids[i] = i + 1;
+	memcpy(b->uids, a->uids, b->n * sizeof *b->uids);
+	CU_ASSERT_EQUAL(uid_array_common(a, b), N - 1);
+	CU_ASSERT_EQUAL(uid_array_common(b, a), N - 1);
+	for (size_t i = 0; i < b->n; i += 7) {
+		b->uids[i] ^= 1U << 31;
+		CU_ASSERT_EQUAL(uid_array_common(a, b), i);
+		b->uids[i] ^= 1U << 31;
+	}
+	uid_array_unref(a);
+	uid_array_unref(b);
+}
+
 static void test_names(void)
 {
 	static const char *const INFOS[] = { "", ":2,", ":2,S", ":2,SX", ":2,ba", ":1,x",
@@ -100,6 +165,8 @@ static void test_duplicates(void)
 
 static const struct unit_test TESTS[] = {
 	{ "many messages", test_many },
+	{ "found by UID", test_search_by_uid },
+	{ "what two lists of UIDs share", test_common },
 	{ "names of files", test_names },
 	{ "one name twice", test_duplicates },
 };
