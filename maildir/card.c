@@ -1,6 +1,5 @@
 #include "maildir/card.h"
 
-#include "base/hash.h"
 #include "base/must.h"
 #include "base/utf8.h"
 #include "maildir/card_cache.h"
@@ -71,14 +70,10 @@ static ssize_t find_shown(const struct mailbox *mailbox, uint32_t msg_uid)
 	return number >= 0 && (size_t)number < mailbox->list.n_shown ? number : -1;
 }
 
-/* Of which file a record tells: UIDs mean nothing without the mailbox's UIDVALIDITY, and a name is for one file. */
 static uint64_t identity_of(const struct mailbox *mailbox, size_t number)
 {
-	uint8_t key[HASH_KEY_BYTES] = "restante card";
-	uint32_t uidvalidity = mailbox->uidlist.header.uidvalidity;
-
-	memcpy(key + HASH_KEY_BYTES - sizeof uidvalidity, &uidvalidity, sizeof uidvalidity);
-	return hash_siphash(key, list_base(&mailbox->list, number));
+	return card_identity(
+		mailbox->uidlist.header.uidvalidity, list_base(&mailbox->list, number));
 }
 
 /* The slot in which a message is under way, or one for it; NULL: all are in use. */

@@ -1,5 +1,7 @@
 #include "maildir/card_format.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 
 /*
@@ -88,6 +90,14 @@ static const struct slice field_names[] = {
 	{ "DKIM-Signature", 14 },
 };
 enum { FIELD_NAMES = sizeof field_names / sizeof *field_names };
+
+uint64_t card_identity(uint32_t uidvalidity, struct slice base)
+{
+	uint8_t key[HASH_KEY_BYTES] = "restante card";
+
+	memcpy(key + HASH_KEY_BYTES - sizeof uidvalidity, &uidvalidity, sizeof uidvalidity);
+	return hash_siphash(key, base);
+}
 
 bool card_has_field(struct slice name)
 {

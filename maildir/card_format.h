@@ -51,6 +51,12 @@ enum {
 		64 * 1024, /* of a record; what does not fit is left out: FETCH items first */
 };
 
+/*
+ * Which file a record is about: UIDs mean nothing without the mailbox's UIDVALIDITY, and a base name is for one file.
+ * A card's record carries it inside, a preview's are these bytes, then the text.
+ */
+uint64_t card_identity(uint32_t uidvalidity, struct slice base);
+
 /* Whether a field of that name is among card.fields. */
 bool card_has_field(struct slice name);
 

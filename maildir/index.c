@@ -11,10 +11,10 @@
  */
 #include "maildir/index.h"
 
-#include "base/checksum.h"
 #include "base/limits.h"
 #include "base/must.h"
 #include "maildir/index_file.h"
+#include "maildir/index_record.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -23,16 +23,9 @@
 #include <sys/stat.h>
 
 enum {
-	KEY_BYTES = 13,
-	SUM_BYTES = 8,
-	VALUE_MAX_BYTES = 64 * 1024 * 1024,
 	QUEUED_MAX_BYTES = 8 * 1024 * 1024, /* in one transaction: they lie in memory until it ends */
 	DAMAGED_MAX = 8,
 	LOSSES_MAX = 3, /* then there is no index until the next index_open() */
-};
-
-struct index_key {
-	uint8_t bytes[KEY_BYTES];
 };
 
 struct index {
@@ -53,32 +46,6 @@ struct index {
 	size_t n_damaged;
 	jmp_buf escape;
 };
-
-static struct index_key make_key(enum index_table table, uint32_t mailbox, uint64_t key)
-{
-	struct index_key k;
-
-	k.bytes[0] = (uint8_t)table;
-	for (int i = 0; i < 4; i++)
-		k.bytes[1 + i] = (uint8_t)(mailbox >> (24 - 8 * i));
-	for (int i = 0; i < 8; i++)
-		k.bytes[5 + i] = (uint8_t)(key >> (56 - 8 * i));
-	return k;
-}
-
-static uint64_t key_number(const struct index_key *k)
-{
-	uint64_t key = 0;
-
-	for (int i = 0; i < 8; i++)
-		key = key << 8 | k->bytes[5 + i];
-	return key;
-}
-
-static uint64_t sum_of(const struct index_key *k, struct slice value)
-{
-	return checksum(checksum(0, slice_from(k->bytes, KEY_BYTES)), value);
-}
 
 static MDB_val val(const void *p, size_t n)
 {
@@ -284,7 +251,7 @@ static void note_damage(struct index *index, const struct index_key *k)
 
 static int delete_one(struct index *index, const struct index_key *k)
 {
-	MDB_val key = val(k->bytes, KEY_BYTES);
+	MDB_val key = val(k->bytes, INDEX_KEY_BYTES);
 	int r = begin_writing(index);
 
 	if (r == 0)
@@ -306,24 +273,15 @@ static int remove_damaged(struct index *index)
 /* Returns whether the value is what was put. */
 static bool check_value(struct index *index, const struct index_key *k, MDB_val v, struct slice *ret_value)
 {
-	uint64_t sum;
-
-	if (v.mv_size >= SUM_BYTES && v.mv_size <= VALUE_MAX_BYTES) {
-		struct slice value = slice_from((const char *)v.mv_data + SUM_BYTES, v.mv_size - SUM_BYTES);
-
-		memcpy(&sum, v.mv_data, sizeof sum);
-		if (sum == sum_of(k, value)) {
-			*ret_value = value;
-			return true;
-		}
-	}
+	if (index_record_check(k, slice_from(v.mv_data, v.mv_size), ret_value))
+		return true;
 	note_damage(index, k);
 	return false;
 }
 
 static int get(struct index *index, const struct index_key *k, struct slice *ret_value)
 {
-	MDB_val key = val(k->bytes, KEY_BYTES), v;
+	MDB_val key = val(k->bytes, INDEX_KEY_BYTES), v;
 	MDB_txn *txn;
 	int r = begin_reading(index, &txn);
 
@@ -341,16 +299,16 @@ static int get(struct index *index, const struct index_key *k, struct slice *ret
 /* The place of the first key that is not below *k. Returns 0, MDB_NOTFOUND: there is none of this table and mailbox; other. */
 static int find_from(MDB_cursor *cursor, MDB_cursor_op op, struct index_key *k, MDB_val *ret_v)
 {
-	MDB_val key = val(k->bytes, KEY_BYTES);
+	MDB_val key = val(k->bytes, INDEX_KEY_BYTES);
 	int r = mdb_cursor_get(cursor, &key, ret_v, op);
 
 	if (r != 0)
 		return r;
-	if (key.mv_size != KEY_BYTES)
+	if (key.mv_size != INDEX_KEY_BYTES)
 		return MDB_CORRUPTED;
-	if (memcmp(key.mv_data, k->bytes, KEY_BYTES - 8) != 0)
+	if (memcmp(key.mv_data, k->bytes, INDEX_KEY_BYTES - 8) != 0)
 		return MDB_NOTFOUND;
-	memcpy(k->bytes, key.mv_data, KEY_BYTES);
+	memcpy(k->bytes, key.mv_data, INDEX_KEY_BYTES);
 	return 0;
 }
 
@@ -378,8 +336,8 @@ static int next(struct index *index, struct index_key *k, struct slice *ret_valu
 
 static int put(struct index *index, const struct index_key *k, struct slice value)
 {
-	MDB_val key = val(k->bytes, KEY_BYTES), v = val(NULL, SUM_BYTES + value.n);
-	uint64_t sum = sum_of(k, value);
+	MDB_val key = val(k->bytes, INDEX_KEY_BYTES), v = val(NULL, INDEX_SUM_BYTES + value.n);
+	uint64_t sum = index_record_sum(k, value);
 	int r = begin_writing(index);
 
 	if (r == 0)
@@ -388,7 +346,7 @@ static int put(struct index *index, const struct index_key *k, struct slice valu
 		return r;
 	memcpy(v.mv_data, &sum, sizeof sum);
 	if (value.n > 0)
-		memcpy((char *)v.mv_data + SUM_BYTES, value.p, value.n);
+		memcpy((char *)v.mv_data + INDEX_SUM_BYTES, value.p, value.n);
 	index->queued_bytes += v.mv_size;
 	return index->queued_bytes > QUEUED_MAX_BYTES ? commit(index) : 0;
 }
@@ -404,7 +362,7 @@ static int delete_range(struct index *index, struct index_key *k, uint64_t last)
 	if (r != 0)
 		return r;
 	r = find_from(cursor, MDB_SET_RANGE, k, &v);
-	while (r == 0 && key_number(k) <= last) {
+	while (r == 0 && index_key_number(k) <= last) {
 		r = mdb_cursor_del(cursor, 0);
 		if (r == 0) /* the cursor stands before what followed */
 			r = find_from(cursor, MDB_SET_RANGE, k, &v);
@@ -418,7 +376,7 @@ static int delete_range(struct index *index, struct index_key *k, uint64_t last)
 int index_get(struct index *index, enum index_table table, uint32_t mailbox, uint64_t key,
 	struct slice *ret_value)
 {
-	struct index_key k = make_key(table, mailbox, key);
+	struct index_key k = index_key_make(table, mailbox, key);
 
 	if (!index || !index->env)
 		return -ENOENT;
@@ -432,7 +390,7 @@ int index_get(struct index *index, enum index_table table, uint32_t mailbox, uin
 int index_next(struct index *index, enum index_table table, uint32_t mailbox, uint64_t *key,
 	struct slice *ret_value)
 {
-	struct index_key k = make_key(table, mailbox, *key);
+	struct index_key k = index_key_make(table, mailbox, *key);
 
 	if (!index || !index->env)
 		return -ENOENT;
@@ -444,18 +402,18 @@ int index_next(struct index *index, enum index_table table, uint32_t mailbox, ui
 	int r = next(index, &k, ret_value);
 
 	if (r == 0)
-		*key = key_number(&k);
+		*key = index_key_number(&k);
 	return r;
 }
 
 void index_put(struct index *index, enum index_table table, uint32_t mailbox, uint64_t key,
 	struct slice value)
 {
-	struct index_key k = make_key(table, mailbox, key);
+	struct index_key k = index_key_make(table, mailbox, key);
 
 	if (!index || !index->env)
 		return;
-	must(value.n <= VALUE_MAX_BYTES - SUM_BYTES);
+	must(value.n <= INDEX_VALUE_MAX_BYTES - INDEX_SUM_BYTES);
 	if (setjmp(index->escape) != 0) {
 		lose(index, "cannot be written", 0, false);
 		return;
@@ -470,7 +428,7 @@ void index_put(struct index *index, enum index_table table, uint32_t mailbox, ui
 void index_delete(struct index *index, enum index_table table, uint32_t mailbox, uint64_t first,
 	uint64_t last)
 {
-	struct index_key k = make_key(table, mailbox, first);
+	struct index_key k = index_key_make(table, mailbox, first);
 
 	if (!index || !index->env || first > last)
 		return;

@@ -1,19 +1,26 @@
 #include "server/ctl/mail_findings.h"
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "maildir/name.h"
 #include "server/ctl/mail.h"
 #include "server/ctl/mail_index.h"
 #include "server/ctl/mail_verify.h"
+#include "server/ctl/mail_verify_index.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 enum { FINDING_CELLS = 6, TRIES = 3 };
 
 struct verification {
 	struct mail *mail;
 	uint64_t n_mailboxes, n_messages, n_problems, n_notes;
+	struct index_records records; /* of the index as it was before the files are looked at */
+	int index_error;              /* -errno: why there are none */
+	bool *is_known;               /* of the mailboxes that the index has: whether one of this GUID is there */
 };
 
 static struct verify_order order_of(const struct mail *mail, struct slice name)
@@ -55,6 +62,23 @@ static void tell_findings(struct verification *v, struct slice mailbox, const st
 		tell_finding(v, mailbox, &survey->findings[i]);
 }
 
+/* What the index says may be old: it is compared only with the state it describes. */
+static void verify_both(
+	const struct verification *v, struct survey *survey, const struct verify_order *order)
+{
+	verify_mailbox(survey, order);
+	verify_index_mailbox(&v->records, survey);
+}
+
+static void note_known(struct verification *v, const struct survey *survey)
+{
+	size_t n;
+	const struct index_item *items = index_records_of(&v->records, INDEX_MAILBOXES, 0, &n);
+
+	for (size_t i = 0; i < n && survey->has_uidlist; i++)
+		v->is_known[i] |= slice_equal(items[i].value, slice_str(survey->header.guid));
+}
+
 static enum mail_status verify_one(void *arg, struct slice name, struct survey *survey)
 {
 	struct verification *v = arg;
@@ -62,7 +86,7 @@ static enum mail_status verify_one(void *arg, struct slice name, struct survey *
 	char directory[NAME_DIRECTORY_BYTES];
 	int tries = 1;
 
-	verify_mailbox(survey, &order);
+	verify_both(v, survey, &order);
 	/* What a running session changes meanwhile looks like disagreement: look again. */
 	while (survey->n_findings > 0 && !survey_is_current(survey) && tries < TRIES) {
 		survey_done(survey);
@@ -73,7 +97,7 @@ static enum mail_status verify_one(void *arg, struct slice name, struct survey *
 				SLICE_FMT(name));
 			return MAIL_FAILED;
 		}
-		verify_mailbox(survey, &order);
+		verify_both(v, survey, &order);
 		tries++;
 	}
 	if (survey->n_findings > 0 && !survey_is_current(survey))
@@ -81,6 +105,7 @@ static enum mail_status verify_one(void *arg, struct slice name, struct survey *
 			"%.*s: it is being changed; what is found there may be of that moment only",
 			SLICE_FMT(name));
 	tell_findings(v, name, survey);
+	note_known(v, survey);
 	v->n_mailboxes++;
 	v->n_messages += survey->n_files;
 	return MAIL_DONE;
@@ -138,6 +163,64 @@ static void verify_index(const struct verification *v, struct survey *root)
 				  });
 }
 
+/* As index_open() does: what it would drop tells nothing. */
+static void read_index(struct verification *v)
+{
+	const char *path = v->mail->task->account->index_path;
+	enum mail_index_state state = mail_index_look(path).state;
+	size_t n;
+
+	v->index_error = -ENOENT;
+	if (state == MAIL_INDEX_READY || state == MAIL_INDEX_IN_USE)
+		v->index_error = index_records_read(path, (1u << INDEX_TABLES) - 1, &v->records);
+	if (v->index_error < 0)
+		index_records_done(&v->records);
+	(void)index_records_of(&v->records, INDEX_MAILBOXES, 0, &n);
+	v->is_known = calloc(n + 1, sizeof *v->is_known);
+	must(v->is_known != NULL);
+}
+
+static void find_index_error(const struct verification *v, struct survey *root, const char *path)
+{
+	if (v->index_error == -EAGAIN)
+		report_message(v->mail->report,
+			"the index %s is written to all the time; it was not compared", path);
+	else if (v->index_error < 0 && v->index_error != -ENOENT)
+		survey_find(root, &(struct finding){
+					  .kind = v->index_error == -EBADMSG ? "index-damaged" : "index-unknown",
+					  .file = slice_str(path),
+					  .detail = survey_text(root, "%s",
+						  v->index_error == -EBADMSG
+							  ? "it cannot be read to its end"
+							  : strerror(-v->index_error)),
+				  });
+}
+
+static void find_forgotten(const struct verification *v, struct survey *root, const char *path)
+{
+	size_t n, forgotten = 0;
+	const struct index_item *items = index_records_of(&v->records, INDEX_MAILBOXES, 0, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		forgotten += !items[i].is_damaged && !v->is_known[i];
+		if (items[i].is_damaged)
+			survey_find(root, &(struct finding){
+						  .kind = "index-record",
+						  .file = slice_str(path),
+						  .detail = SLICE("the record of a mailbox's number does not fit its checksum"),
+					  });
+	}
+	if (forgotten > 0)
+		survey_find(root, &(struct finding){
+					  .kind = "index-leftover",
+					  .is_note = true,
+					  .file = slice_str(path),
+					  .detail = survey_text(root,
+						  "it has records of %zu mailboxes that are gone; they go when a session has time",
+						  forgotten),
+				  });
+}
+
 /* Beside the mailboxes: the root itself. */
 static void verify_root(struct verification *v)
 {
@@ -154,6 +237,8 @@ static void verify_root(struct verification *v)
 		closedir(dir);
 	verify_lock(&root, v->mail->root_fd, "subscriptions.lock", &order);
 	verify_index(v, &root);
+	find_index_error(v, &root, v->mail->task->account->index_path);
+	find_forgotten(v, &root, v->mail->task->account->index_path);
 	tell_findings(v, SLICE(""), &root);
 	survey_done(&root);
 }
@@ -169,15 +254,18 @@ enum mail_status mail_task_verify(void *arg, struct report *report)
 
 	if (mail_open(&mail, task, report)) {
 		report_table(report, "findings", columns, FINDING_CELLS);
+		read_index(&v);
+		status = mail_each(&mail, verify_one, &v);
 		if (task->n_mailboxes == 0)
 			verify_root(&v);
-		status = mail_each(&mail, verify_one, &v);
 		report_message(report, "%llu mailboxes, %llu messages: %llu problems, %llu notes",
 			(unsigned long long)v.n_mailboxes, (unsigned long long)v.n_messages,
 			(unsigned long long)v.n_problems, (unsigned long long)v.n_notes);
 		if (status == MAIL_DONE && (v.n_problems > 0 || (task->strict && v.n_notes > 0)))
 			status = MAIL_FINDINGS;
 	}
+	index_records_done(&v.records);
+	free(v.is_known);
 	mail_close(&mail);
 	return status;
 }

@@ -7,8 +7,9 @@
 #include "maildir/subscriptions.h"
 #include "server/ctl/mail.h"
 #include "server/ctl/mail_index.h"
+#include "server/ctl/mail_verify_index.h"
 
-enum { NUMBER_BYTES = 24, NUMBERS = 8, LIST_CELLS = 6, STATUS_CELLS = 9, USES_BYTES = 200 };
+enum { NUMBER_BYTES = 24, NUMBERS = 8, LIST_CELLS = 6, STATUS_CELLS = 11, USES_BYTES = 200 };
 
 static struct slice number(char *text, uint64_t value)
 {
@@ -119,6 +120,16 @@ enum mail_status mail_task_list(void *arg, struct report *report)
 
 /* status */
 
+struct status_progress {
+	struct mail *mail;
+	struct index_records records;
+};
+
+static const char *view_word(enum index_view view)
+{
+	return view == INDEX_VIEW_CURRENT ? "current" : view == INDEX_VIEW_BEHIND ? "behind" : "none";
+}
+
 /* By the name, where it tells: a stat() for each of 100,000 files takes its time. */
 static uint64_t size_of(const struct survey *survey, const struct survey_file *file)
 {
@@ -143,10 +154,13 @@ static void add_keywords(const struct survey *survey, struct buf *out)
 
 static enum mail_status status_of(void *arg, struct slice name, struct survey *survey)
 {
-	struct mail *mail = arg;
+	const struct status_progress *progress = arg;
+	struct mail *mail = progress->mail;
 	_cleanup_buf_ struct buf keywords = BUF(LIMIT_KEYWORDS * (KEYWORD_MAX_BYTES + 1));
 	char texts[NUMBERS][NUMBER_BYTES];
 	uint64_t unseen = 0, recent = 0, unassigned = 0, bytes = 0;
+	struct snapshot_header header;
+	enum index_view view;
 
 	for (size_t i = 0; i < survey->n_files; i++) {
 		const struct survey_file *file = &survey->files[i];
@@ -158,6 +172,7 @@ static enum mail_status status_of(void *arg, struct slice name, struct survey *s
 		bytes += size_of(survey, file);
 	}
 	add_keywords(survey, &keywords);
+	view = verify_index_view(&progress->records, survey, &header);
 	report_row(mail->report,
 		(const struct slice[STATUS_CELLS]){
 			name,
@@ -170,6 +185,8 @@ static enum mail_status status_of(void *arg, struct slice name, struct survey *s
 			survey->has_uidlist ? number(texts[5], survey->header.uidnext) : SLICE(""),
 			number(texts[6], bytes),
 			buf_slice(&keywords),
+			view == INDEX_VIEW_NONE ? SLICE("") : number(texts[7], header.highestmodseq),
+			slice_str(view_word(view)),
 		},
 		STATUS_CELLS);
 	return MAIL_DONE;
@@ -179,8 +196,9 @@ enum mail_status mail_task_status(void *arg, struct report *report)
 {
 	static const char *const columns[STATUS_CELLS] = { "mailbox:s", "messages:n", "unseen:n",
 		"recent:n", "without_uid:n", "uidvalidity:n", "uidnext:n", "bytes:n",
-		"keywords:s" };
+		"keywords:s", "highestmodseq:n", "index:s" };
 	struct mail mail;
+	struct status_progress progress = { .mail = &mail };
 	enum mail_status status = MAIL_FAILED;
 
 	if (mail_open(&mail, arg, report)) {
@@ -188,7 +206,12 @@ enum mail_status mail_task_status(void *arg, struct report *report)
 		struct mail_index index = mail_index_look(path);
 
 		report_table(report, "mailboxes", columns, STATUS_CELLS);
-		status = mail_each(&mail, status_of, &mail);
+		if ((index.state == MAIL_INDEX_READY || index.state == MAIL_INDEX_IN_USE) &&
+			index_records_read(path, 1u << INDEX_MAILBOXES | 1u << INDEX_HEADERS,
+				&progress.records) < 0)
+			index_records_done(&progress.records);
+		status = mail_each(&mail, status_of, &progress);
+		index_records_done(&progress.records);
 		mail_index_report(&index, path, report);
 	}
 	mail_close(&mail);

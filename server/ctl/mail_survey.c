@@ -190,6 +190,7 @@ static void add_file(struct survey *survey, const char *name, bool in_new)
 		.name = copy,
 		.base = parts.base,
 		.in_new = in_new,
+		.octets = SURVEY_OCTETS_UNKNOWN,
 		.letters = filename_letters(parts.info),
 		.keywords = filename_letters(parts.info) & LETTERS_KEYWORDS,
 	};

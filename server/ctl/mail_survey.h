@@ -18,6 +18,8 @@ struct finding {
 	struct slice detail;
 };
 
+#define SURVEY_OCTETS_UNKNOWN UINT64_MAX
+
 struct survey_file {
 	struct slice name, base; /* base points into name */
 	bool in_new, is_second;  /* another file, the one that counts, has the same base name */
@@ -25,6 +27,7 @@ struct survey_file {
 	uint64_t keywords;       /* by number, those beyond the letters too */
 	uint32_t msg_uid;        /* 0: none yet */
 	struct slice fields;     /* of the uidlist, if there is a UID */
+	uint64_t octets;         /* with CRLF line ends, as verify_mailbox() counted them; SURVEY_OCTETS_UNKNOWN */
 };
 
 struct survey_record {

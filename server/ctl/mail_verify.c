@@ -64,7 +64,7 @@ static bool field_number(struct slice fields, char key, uint64_t *ret_value)
 	return uidlist_field(fields, key, &value) && slice_number(value, INT64_MAX, ret_value);
 }
 
-static void check_octets(struct survey *survey, const struct survey_file *file, bool quick)
+static void check_octets(struct survey *survey, struct survey_file *file, bool quick)
 {
 	uint64_t of_name, of_uidlist, octets = 0;
 	bool in_name = filename_size(file->base, 'W', &of_name);
@@ -80,6 +80,7 @@ static void check_octets(struct survey *survey, const struct survey_file *file, 
 		find_file(survey, file, "unreadable", survey_text(survey, "%s", strerror(-r)));
 		return;
 	}
+	file->octets = octets;
 	if (in_name)
 		check_number(survey, file, "W= in its name", of_name, octets);
 	if (in_uidlist)
@@ -107,7 +108,7 @@ static void check_size(struct survey *survey, const struct survey_file *file)
 static void check_files(struct survey *survey, const struct verify_order *order)
 {
 	for (size_t i = 0; i < survey->n_files; i++) {
-		const struct survey_file *file = &survey->files[i];
+		struct survey_file *file = &survey->files[i];
 
 		report_progress(order->report, order->name, i, survey->n_files);
 		if (file->msg_uid == 0 && !file->in_new && !file->is_second && survey->has_uidlist)

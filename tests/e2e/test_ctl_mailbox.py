@@ -132,6 +132,69 @@ def test_verify(machine):
     check(victim in text.stdout and "3 mailboxes" in text.stdout, "says where", text.stdout)
 
 
+def test_verify_index(machine):
+    """Where the index claims to know the files, every disagreement is told; where it does not, there is none."""
+    server, path, _ = settled(machine)
+    index = path + "/restante.index"
+    clean = [("INBOX", "no-file")]
+
+    def own():
+        for name in os.listdir(index):
+            os.chown(os.path.join(index, name), USERS["alice"][0], USERS["alice"][0])
+        os.chown(index, USERS["alice"][0], USERS["alice"][0])
+
+    def settle():
+        harness.wait_for(lambda: rows(server, "status", "alice", "INBOX")["INBOX"]["index"] == "current", "the index to follow")
+
+    settle()
+    equal(answer(server, "status", "alice", "INBOX")["index"][0]["state"], "in use", "read beside the session")
+    before = tree(path)
+    equal(findings(server, "alice", status=0), clean, "beside a session")
+    equal(tree(path), before, "what verify changed")
+    m = server.imap("alice")
+    m.select("INBOX")
+    modseq = int(re.search(rb"HIGHESTMODSEQ (\d+)", m.status("INBOX", "(HIGHESTMODSEQ)")[1][0]).group(1))
+    m.fetch("1:*", "(ENVELOPE RFC822.SIZE INTERNALDATE)")
+    m.logout()
+    settle()
+    equal(rows(server, "status", "alice", "INBOX")["INBOX"]["highestmodseq"], modseq, "HIGHESTMODSEQ")
+    machine.deliver(path, b"Subject: new\n\nx\n", USERS["alice"][0])
+    check(rows(server, "status", "alice", "INBOX")["INBOX"]["index"] == "behind", "after a delivery")
+    m = server.imap("alice")
+    m.select("INBOX")
+    m.logout()
+    settle()
+    equal(findings(server, "alice", status=0), clean, "with cards")
+    server.stop()
+    with open(path + "/dovecot-uidlist") as f:
+        guid = re.search(r" G([0-9a-f]{32})", f.readline()).group(1)
+    shutil.copytree(index, path + ".good")
+    for what, kind, status in (("flags", "index-differs", 1), ("name", "index-differs", 1), ("uidnext", "index-differs", 1),
+                               ("unseen", "index-differs", 1), ("lacks", "index-lacks", 1), ("log", "index-differs", 1),
+                               ("card", "index-card", 1), ("card-of-none", "index-leftover", 0), ("mailbox", "index-leftover", 0)):
+        run(os.path.join(BUILD, "tests", "index_spoil"), index, guid, what)
+        own()
+        got = findings(server, "alice", status=status)
+        told = {found for found in got if found not in clean and found != ("INBOX", "index-card" if what == "name" else "")}
+        check(told == {("" if what == "mailbox" else "INBOX", kind)}, what, got)
+        shutil.rmtree(index)
+        shutil.copytree(path + ".good", index)
+    own()
+    equal(findings(server, "alice", status=0), clean, "the good one again")
+    base = next(name for name in os.listdir(path + "/cur")).split(":")[0].encode()
+    with open(index + "/data.mdb", "r+b") as f:
+        data = f.read()
+        check(base in data, "names are in the index")
+        f.seek(0)
+        f.write(data.replace(base, b"X" + base[1:]))
+    check(("INBOX", "index-record") in findings(server, "alice", status=1), "a value that does not fit its checksum")
+    with open(index + "/data.mdb", "r+b") as f:
+        f.seek(2 * 4096)
+        f.write(os.urandom(os.path.getsize(f.name) - 2 * 4096))
+    check(("", "index-damaged") in findings(server, "alice", status=1), "no trees")
+    shutil.rmtree(path + ".good")
+
+
 def test_rebuild(machine):
     """Not while somebody has the index; else all mailboxes are opened, and new mail gets its UID, as a session does it."""
     server, path, facts = settled(machine)
@@ -371,7 +434,7 @@ def test_terminal(machine):
     check(b"not written to a terminal" in seen, "is told", seen)
 
 
-TESTS = [test_list, test_status, test_verify, test_rebuild, test_export_mbox, test_export_tar, test_long_names, test_as_the_user, test_ordinary_user,
+TESTS = [test_list, test_status, test_verify, test_verify_index, test_rebuild, test_export_mbox, test_export_tar, test_long_names, test_as_the_user, test_ordinary_user,
          test_paths_and_virtual_users, test_errors, test_terminal]
 if __name__ == "__main__":
     harness.main("ctl_mailbox", TESTS)
