@@ -175,8 +175,7 @@ def test_verify_index(machine):
         run(os.path.join(BUILD, "tests", "index_spoil"), index, guid, what)
         own()
         got = findings(server, "alice", status=status)
-        told = {found for found in got if found not in clean and found != ("INBOX", "index-card" if what == "name" else "")}
-        check(told == {("" if what == "mailbox" else "INBOX", kind)}, what, got)
+        check(("" if what == "mailbox" else "INBOX", kind) in got, what, got)
         shutil.rmtree(index)
         shutil.copytree(path + ".good", index)
     own()
