@@ -42,7 +42,7 @@ TOOLS      := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c
 PKGS_BUILD := gcc libc6-dev pkg-config libssl-dev zlib1g-dev libpam0g-dev libcrypt-dev libsystemd-dev libev-dev libseccomp-dev linux-libc-dev uthash-dev liblmdb-dev
 PKGS_RUN   := libpam-pwdfile curl
 PKGS_TEST  := dovecot-imapd dovecot-pop3d libcunit1-dev libpam-modules libpam-runtime python3 openssl fetchmail getmail6 mpop isync offlineimap3 systemd util-linux procps binutils mandoc gdb-minimal=gdb
-PKGS_CLIENTS := isync offlineimap3 getmail6 fetchmail mpop curl mutt neomutt alpine s-nail imapfilter thunderbird nodejs=node npm=npm
+PKGS_CLIENTS := isync offlineimap3 getmail6 fetchmail mpop curl mutt neomutt s-nail imapfilter thunderbird nodejs=node npm=npm
 
 .PHONY: all run check check-clients asan check-built install deps deps-test deps-clients tidy format help clean fuzz soak bench
 all: $(PROGRAMS) ## build the programs into build/
