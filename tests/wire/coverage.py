@@ -77,6 +77,15 @@ def wanted(name, states, state):
     return {"OK", "BAD"}
 
 
+def undocumented():
+    """Capabilities that restante-imap(7) does not list, or lists without there being such."""
+    root = os.path.join(HERE, "..", "..")
+    table = open(os.path.join(root, "server", "imap", "capability.c"), encoding="utf-8").read()
+    manual = open(os.path.join(root, "man", "restante-imap.7"), encoding="utf-8").read().replace("\\-", "-")
+    rows = {re.sub(r"=\d+$", "", row) for row in re.findall(r"^\.It (\S+) Ta ", manual, re.M)}
+    return rows ^ set(re.findall(r'\.name = "([^"]+)"', table))
+
+
 def main():
     table = commands()
     names = {name for name, _ in table}
@@ -95,6 +104,10 @@ def main():
             passed, failed = (passed, failed + 1) if missing else (passed + 1, failed)
         print(row.rstrip())
     print(f"{len(scripts)} scripts")
+    wrong = undocumented()
+    if wrong:
+        print("capability.c and restante-imap(7) differ in:", *sorted(wrong))
+    passed, failed = passed + (not wrong), failed + bool(wrong)
     print(f"coverage: {passed} passed, {failed} failed")
     return failed > 0
 
