@@ -204,6 +204,28 @@ def test_man_names_every_key(_):
     check(not extra, f"restante.conf(5): unknown keys {extra}")
 
 
+def capability_table():
+    rows = re.findall(r'\.name = "([^"]+)", \.rfc = "([^"]+)"', read("server", "imap", "capability.c"))
+    check(len(rows) > 40, f"only {len(rows)} capabilities found")
+    return {name: rfc for name, rfc in rows}
+
+
+def test_capabilities_are_documented(_):
+    """README and restante-imap(7) list what the server announces, each with its RFC, and nothing else."""
+    def plain(rfc):
+        return rfc.removeprefix("RFC ")
+    man = {}
+    for name, rfc in re.findall(r"^\.It (\S+) Ta (.+)$", read("man", "restante-imap.7"), flags=re.M):
+        man[name.replace("\\-", "-")] = plain(rfc)
+    readme = {}
+    for names, rfc in re.findall(r"^\| (.+) \| (RFC \d+|draft-\S+) \|$", read("README.md"), flags=re.M):
+        readme.update({name: plain(rfc) for name in names.split(", ")})
+    table = capability_table()
+    equal_without_values = {re.sub(r"^(MESSAGELIMIT|APPENDLIMIT)=\d+$", r"\1", name): rfc for name, rfc in man.items()}
+    check(equal_without_values == table, f"restante-imap(7) differs: {sorted(set(equal_without_values.items()) ^ set(table.items()))}")
+    check(readme == table, f"README differs: {sorted(set(readme.items()) ^ set(table.items()))}")
+
+
 def test_man_lint(_):
     for page in MAN:
         done = run("mandoc", "-Tlint", "-Wwarning", os.path.join(ROOT, "man", page))
@@ -284,7 +306,8 @@ def test_fail2ban(_):
 
 
 TESTS = [test_destdir, test_keeps_settings, test_verify, test_exposure, test_sockets, test_syscalls, test_sample_names_every_key,
-         test_man_names_every_key, test_man_lint, test_help_is_documented, test_ctl_without_server, test_sysusers_and_tmpfiles,
+         test_man_names_every_key,
+         test_capabilities_are_documented, test_man_lint, test_help_is_documented, test_ctl_without_server, test_sysusers_and_tmpfiles,
          test_fail2ban]
 
 
