@@ -82,7 +82,7 @@ def undocumented():
     root = os.path.join(HERE, "..", "..")
     table = open(os.path.join(root, "server", "imap", "capability.c"), encoding="utf-8").read()
     manual = open(os.path.join(root, "man", "restante-imap.7"), encoding="utf-8").read().replace("\\-", "-")
-    rows = {re.sub(r"=\d+$", "", row) for row in re.findall(r"^\.It (\S+) Ta ", manual, re.M)}
+    rows = {re.sub(r"=\d{3,}$", "", row) for row in re.findall(r"^\.It (\S+) Ta ", manual, re.M)}
     return rows ^ set(re.findall(r'\.name = "([^"]+)"', table))
 
 
