@@ -51,7 +51,14 @@ def maildir_path(machine, mailbox="INBOX", user="alice"):
 
 def on_disk(machine, mailbox="INBOX", user="alice"):
     """{subject: flag letters} of the messages on the server's disk. Two of one subject are a fault."""
-    return read_maildir(maildir_path(machine, mailbox, user))
+    for _ in range(20):
+        before = file_names(machine, mailbox, user)
+        try:
+            return read_maildir(maildir_path(machine, mailbox, user))
+        except (FileNotFoundError, Failed):
+            if file_names(machine, mailbox, user) == before:  # else the server renamed a file while this read
+                raise
+    raise Failed(f"{mailbox} never stops changing")
 
 
 def read_maildir(path):
