@@ -6,6 +6,11 @@
 
 enum store_stage { STORE_TELL_CHANGES, STORE_FIND_KEYWORDS, STORE_CHANGE, STORE_TELL };
 
+struct known_flags {
+	uint32_t flags;
+	uint64_t keywords;
+};
+
 struct store_progress {
 	enum store_stage stage;
 	struct seq_ranges seqnums;
@@ -14,6 +19,7 @@ struct store_progress {
 	const uint32_t *uids; /* of messages that are still there */
 	size_t n, done, told;
 	bool *modified; /* of each: UNCHANGEDSINCE forbade it */
+	struct known_flags *known; /* .SILENT: of each, what the client knew when its changes began */
 	uint64_t told_above; /* changes with a modseq above are told when the command begins */
 };
 
@@ -72,6 +78,39 @@ static int change_flags(struct imap *imap, struct store_progress *p)
 		&imap->work);
 }
 
+/* What the client was told, before anything is changed: what comes in between from others is not told yet. */
+static void note_known(struct imap *imap, struct store_progress *p)
+{
+	p->known = arena_array(&imap->arena, p->n + 1, sizeof *p->known);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct message *message = mailbox_message(imap->mailbox, p->uids[i]);
+
+		if (message)
+			p->known[i] = (struct known_flags){ message->flags, message->keywords };
+	}
+}
+
+/*
+ * Whether the flags are other than the client concludes from .SILENT, for somebody else changed them meanwhile: they are
+ * told then, or it would never learn of it.
+ */
+static bool is_surprise(const struct imap *imap, const struct store_progress *p, size_t i)
+{
+	const struct message *message = mailbox_message(imap->mailbox, p->uids[i]);
+	const struct flags_change *change = &p->change;
+	struct known_flags known = p->known[i];
+
+	if (change->operation == FLAGS_REPLACE)
+		known = (struct known_flags){ change->flags, change->keywords };
+	else if (change->operation == FLAGS_ADD)
+		known = (struct known_flags){ known.flags | change->flags,
+			known.keywords | change->keywords };
+	else
+		known = (struct known_flags){ known.flags & ~change->flags,
+			known.keywords & ~change->keywords };
+	return message && (message->flags != known.flags || message->keywords != known.keywords);
+}
+
 /* Whether what forbade a change was told by this command, before it began. */
 static bool was_told(const struct imap *imap, const struct store_progress *p, uint32_t msg_uid)
 {
@@ -90,7 +129,8 @@ static enum run tell_flags(struct imap *imap, struct store_progress *p, size_t n
 	for (; p->told < n; p->told++) {
 		uint32_t msg_uid = p->uids[p->told];
 
-		bool silent = imap->command.arguments.store.silent && !p->modified[p->told];
+		bool silent = p->known && !p->modified[p->told] &&
+			      !is_surprise(imap, p, p->told);
 
 		if (p->modified[p->told] && was_told(imap, p, msg_uid))
 			continue;
@@ -164,6 +204,8 @@ static enum run run_stage(struct imap *imap, struct store_progress *p, int *r)
 			return run;
 		p->uids = imap_uids(imap, &p->seqnums, &p->n);
 		p->modified = arena_array(&imap->arena, p->n + 1, sizeof *p->modified);
+		if (imap->command.arguments.store.silent)
+			note_known(imap, p);
 		p->stage = STORE_FIND_KEYWORDS;
 		return RUN_DONE;
 	case STORE_FIND_KEYWORDS:

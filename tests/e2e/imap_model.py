@@ -207,6 +207,8 @@ class View:
         if high - low < 2:
             raise Wrong(f"VANISHED {uid}: no message can have that UID")
         self.slots.pop(low + 1)
+        for other in self.slots[low + 1:high - 1]:  # which of them it was is not known
+            other.flags, other.modseq = None, 0
 
     def number_of(self, uid):
         slot = self.known.get(uid)
@@ -256,7 +258,9 @@ class Client:
         self.flight = []
         self.count = 0
         self.caches = {}   # MAILBOXID -> (UIDVALIDITY, modseq, {UID: flags})
-        self.notifies = False
+        self.notifies = False  # NOTIFY SET (SELECTED ...: EXPUNGE comes at any time, but for commands by number (RFC 5465 section 5.3)
+        self.tells_new = False  # by the items it asked for
+        self.notified = False  # of new messages with more than flags
         self.strict = False  # nothing changes any more: what was told must be what there is
         self.byes = 0
         self.leave()
@@ -356,7 +360,7 @@ class Client:
         else:
             method = getattr(self, "on_" + response.name.lower(), None)
             if method:
-                method(response, self.command)
+                method(response, None if self.is_of_old(response) else self.command)
         if response.code == "HIGHESTMODSEQ" and self.view is not None and response.tag == b"*":
             if self.command and not self.is_selecting(self.command):
                 self.command.highest = response.code_value
@@ -382,10 +386,22 @@ class Client:
             self.selected = command.mailbox
             self.selecting = {}
 
+    def is_of_old(self, response):
+        """NOTIFY tells of the mailbox that was selected until CLOSED."""
+        return self.notifies and self.is_selecting(self.command) and not self.command.closed and self.view is not None and response.code != "CLOSED"
+
     def is_selecting(self, command):
         return command is not None and command.verb in ("SELECT", "EXAMINE")
 
+    def complete_notify(self, command, response):
+        if response.name == "OK":
+            self.notifies = "(selected (" in command.text
+            self.notified = "BODY.PEEK" in command.text
+            self.tells_new = "MessageNew (" in command.text
+
     def on_ok(self, response, command):
+        if response.code == "NOTIFICATIONOVERFLOW":
+            self.notifies = False
         if response.code == "CLOSED":
             if self.view is None:
                 self.wrong("CLOSED, but no mailbox is selected", response)
@@ -524,7 +540,7 @@ class Client:
         if number is not None and "UID" not in items and (command and command.by_uid or not asked and (
                 {"IMAP4REV2", "QRESYNC"} & self.enabled)):
             self.wrong("FETCH without UID", response)
-        if self.condstore and "MODSEQ" not in items and ("FLAGS" in items and not asked or asked and command.changedsince is not None):
+        if self.condstore and "MODSEQ" not in items and not self.tells_new and ("FLAGS" in items and not asked or asked and command.changedsince is not None):
             self.wrong("FETCH without MODSEQ", response)
         if not self.condstore and "MODSEQ" in items:
             self.wrong("MODSEQ was not enabled", response)
@@ -554,11 +570,13 @@ class Client:
         """What is not told of itself must have been asked for, of this message."""
         if set(items) <= {"UID", "FLAGS", "MODSEQ"}:
             return True
+        if self.notified:
+            return True
         return command is not None and command.verb == "FETCH" and command.names(uid if command.by_uid else number)
 
     def check_message(self, uid, slot, items, response, command):
         box = self.box
-        sent = command.sent if command else self.world.moment
+        sent = command.sent if command else 0  # by NOTIFY: it may have been on its way for long
         if uid in box.gone and box.gone[uid] < sent:
             self.wrong(f"UID {uid} was told as expunged to somebody before this was asked", response)
         box.seen.add(uid)
@@ -581,7 +599,7 @@ class Client:
                     self.wrong(f"{item} of UID {uid} changes: {box.same[uid, item]!r:.300}", response)
 
     def check_flags(self, uid, slot, flags, modseq, response, command):
-        box, sent = self.box, command.sent if command else self.world.moment
+        box, sent = self.box, command.sent if command else 0
         if modseq and box.flags_at.setdefault((uid, modseq), flags) != flags:
             self.wrong(f"UID {uid} at MODSEQ {modseq} had {sorted(box.flags_at[uid, modseq])}", response)
         if modseq and slot.flags is not None and modseq <= self.modseq and flags != slot.flags and not self.is_selecting(command):
@@ -665,7 +683,7 @@ class Client:
             return
         if "UIDNEXT" in items:
             told, when = box.uidnext
-            if when < command.sent and items["UIDNEXT"] < told:
+            if command and when < command.sent and items["UIDNEXT"] < told:
                 self.wrong(f"UIDNEXT was {told}", response)
             if items["UIDNEXT"] > told:
                 box.uidnext = (items["UIDNEXT"], self.world.moment)
@@ -688,6 +706,8 @@ class Client:
         elif self.view is not None and self.box is not None:
             getattr(self, "complete_" + command.verb.lower(), lambda *_: None)(command, response)
             self.conclude(command, response)
+        if command.verb == "NOTIFY":
+            self.complete_notify(command, response)
         if command.verb == "APPEND":
             self.complete_append(command, response)
         self.flight.pop(0)

@@ -3,7 +3,7 @@
 imap_model.py checks every response; now and then all is left to rest, and then what every client believes, what the server
 says and what lies in the files must be the same.
 
-CONCURRENCY_SECONDS (12)  how long it runs      CONCURRENCY_SEED (1)  what is done
+CONCURRENCY_SECONDS (12)  how long it runs      CONCURRENCY_SEED (1)  what is done      CONCURRENCY_NOTIFY (0)  how often NOTIFY
 CONCURRENCY_REPLAY=FILE   what a run did, again: the same commands in the same order. A run that fails names its file.
 For ten minutes under AddressSanitizer:
     make asan TESTS=layers; B=build-asan CONCURRENCY_SECONDS=600 CONCURRENCY_SEED=7 python3 tests/e2e/test_concurrency.py
@@ -31,6 +31,7 @@ ENABLED = [[], ["CONDSTORE"], ["QRESYNC"], ["IMAP4rev2"], ["IMAP4rev2", "QRESYNC
            ["QRESYNC", "UIDONLY"], [], ["QRESYNC"], ["CONDSTORE"], [], ["IMAP4rev2"]]
 QUIET_EVERY = 400
 MOST_MESSAGES = 120
+NOTIFIES = int(os.environ.get("CONCURRENCY_NOTIFY", "0"))  # how often NOTIFY is chosen, of some 40
 
 
 def message(xid):
@@ -166,7 +167,7 @@ class Chooser:
 
     def __init__(self, rng, connection):
         self.rng, self.connection, self.client = rng, connection, connection.client
-        self.by_uid = "UIDONLY" in self.client.enabled or rng.randrange(2) == 0
+        self.by_uid = "UIDONLY" in self.client.enabled or self.client.notifies or rng.randrange(2) == 0
         self.view = self.client.view
 
     def uid(self, text):
@@ -204,7 +205,7 @@ class Chooser:
         kinds = [self.fetch] * 6 + [self.store] * 6 + [self.search] * 4 + [self.noop] * 3 + [self.status, self.list, self.append, self.copy]
         if not client.flight:
             kinds += [self.copy, self.move, self.expunge, self.expunge, self.uid_expunge, self.append, self.select, self.select, self.close,
-                      self.idle, self.idle, self.sort, self.context, self.tree, self.saved, self.cancel]
+                      self.idle, self.idle, self.sort, self.context, self.tree, self.saved, self.cancel] + [self.notify] * NOTIFIES
         return rng.choice(kinds)()
 
     def select(self):
@@ -335,6 +336,15 @@ class Chooser:
 
     def idle(self):
         return {"text": "IDLE"}
+
+    def notify(self):
+        """Never together with numbers of messages where EXPUNGE may come at any time: what they mean is not known then. Never NONE:
+        of flags it is told nothing then (RFC 5465 section 3.1), and what a client believes could not be compared."""
+        self.connection.todo = []
+        selected = self.rng.choice(["selected", "selected-delayed"])
+        new = self.rng.choice(["MessageNew", "MessageNew (UID FLAGS)", "MessageNew (UID BODY.PEEK[HEADER.FIELDS (X-Id)])"])
+        others = self.rng.choice(["", " (personal (MessageNew MessageExpunge))", " (personal (MessageNew MessageExpunge MailboxName))"])
+        return {"text": f"NOTIFY SET ({selected} ({new} MessageExpunge FlagChange)){others}"}
 
     def tree(self):
         a, b = self.rng.sample(SCRATCH, 2)
