@@ -106,17 +106,32 @@ bool filename_is_canonical(struct slice info)
 }
 
 /* Which bytes stand among the flags; a table, so that writing them out sorts them. */
-static void mark_letters(uint32_t letters, bool present[256])
+/* A set of bytes, a bit for each. */
+struct byte_set {
+	uint64_t words[4];
+};
+
+static void mark(struct byte_set *set, unsigned char c, bool present)
+{
+	uint64_t bit = (uint64_t)1 << (c & 63);
+
+	if (present)
+		set->words[c >> 6] |= bit;
+	else
+		set->words[c >> 6] &= ~bit;
+}
+
+static void mark_letters(uint32_t letters, struct byte_set *present)
 {
 	for (size_t i = 0; i < STANDARD_COUNT; i++)
-		present[(unsigned char)STANDARD[i].letter] = (letters & STANDARD[i].bit) != 0;
-	for (int n = 0; n < FILENAME_KEYWORD_LETTERS; n++)
-		present['a' + n] = (letters >> n & 1) != 0;
+		mark(present, (unsigned char)STANDARD[i].letter, (letters & STANDARD[i].bit) != 0);
+	for (unsigned n = 0; n < FILENAME_KEYWORD_LETTERS; n++)
+		mark(present, (unsigned char)('a' + n), (letters >> n & 1) != 0);
 }
 
 int filename_format(struct slice base, struct slice old_info, uint32_t letters, struct buf *out)
 {
-	bool present[256] = { false };
+	struct byte_set present = { 0 };
 	char text[FLAGS_AT + 256];
 	size_t n = FLAGS_AT;
 	struct slice behind = { NULL, 0 };
@@ -126,13 +141,13 @@ int filename_format(struct slice base, struct slice old_info, uint32_t letters, 
 		struct slice flags = flags_part(old_info);
 
 		for (size_t i = 0; i < flags.n; i++)
-			present[(unsigned char)flags.p[i]] = true;
+			mark(&present, (unsigned char)flags.p[i], true);
 		behind = slice_tail(old_info, FLAGS_AT + flags.n);
 	}
-	mark_letters(letters, present);
-	for (int c = 0; c < 256; c++)
-		if (present[c])
-			text[n++] = (char)c;
+	mark_letters(letters, &present);
+	for (unsigned w = 0; w < 4; w++)
+		for (uint64_t rest = present.words[w]; rest != 0; rest &= rest - 1)
+			text[n++] = (char)(w * 64 + (unsigned)__builtin_ctzll(rest));
 
 	if (base.n + n + behind.n > buf_room(out))
 		return -ENOBUFS;
