@@ -32,6 +32,12 @@ for seed in ${RESTANTE_SEED:-1 2 3}; do
 	done
 done
 unset RESTANTE_STEPS RESTANTE_SEED
+seed=$(date +%s)
+echo "concurrency: twelve connections for $seconds s, seed $seed (B=build-asan after make asan: under AddressSanitizer)"
+B=${B:-build} CONCURRENCY_SECONDS=$seconds CONCURRENCY_SEED=$seed timeout $((seconds * 2 + 600)) python3 tests/e2e/test_concurrency.py >build-fuzz/concurrency.log 2>&1
+status=$?
+[ $status -eq 0 ] || { grep -m 1 -A 5 FAIL build-fuzz/concurrency.log; echo "all of it: build-fuzz/concurrency.log"; }
+count $status
 make --no-print-directory "${B:-build}/tests/test_faults" "${B:-build}/tests/test_power_loss" || exit 1
 for t in test_faults test_power_loss; do
 	echo "$t: every fault at every call, every outage"

@@ -559,7 +559,7 @@ class Client:
             command.answered.add(uid)
             if "FLAGS" in items:
                 command.flags_told.add(uid)
-            if asked and command.changedsince is not None and not set(items) <= {"UID", "FLAGS", "MODSEQ"} and items["MODSEQ"] <= command.changedsince:
+            if asked and command.changedsince is not None and not set(items) <= {"UID", "FLAGS", "MODSEQ"} and "MODSEQ" in items and items["MODSEQ"] <= command.changedsince:
                 self.wrong(f"MODSEQ is not above {command.changedsince}", response)
 
     @staticmethod
