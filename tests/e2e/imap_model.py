@@ -259,7 +259,7 @@ class Client:
         self.count = 0
         self.caches = {}   # MAILBOXID -> (UIDVALIDITY, modseq, {UID: flags})
         self.notifies = False  # NOTIFY SET (SELECTED ...: EXPUNGE comes at any time, but for commands by number (RFC 5465 section 5.3)
-        self.tells_new = False  # by the items it asked for
+        self.notifying = self.tells_new = False  # by the items it asked for
         self.notified = False  # of new messages with more than flags
         self.strict = False  # nothing changes any more: what was told must be what there is
         self.byes = 0
@@ -388,7 +388,7 @@ class Client:
 
     def is_of_old(self, response):
         """NOTIFY tells of the mailbox that was selected until CLOSED."""
-        return self.notifies and self.is_selecting(self.command) and not self.command.closed and self.view is not None and response.code != "CLOSED"
+        return self.notifying and self.is_selecting(self.command) and not self.command.closed and self.view is not None and response.code != "CLOSED"
 
     def is_selecting(self, command):
         return command is not None and command.verb in ("SELECT", "EXAMINE")
@@ -396,6 +396,7 @@ class Client:
     def complete_notify(self, command, response):
         if response.name == "OK":
             self.notifies = "(selected (" in command.text
+            self.notifying = True  # delayed or not: all but EXPUNGE comes at any time
             self.notified = "BODY.PEEK" in command.text
             self.tells_new = "MessageNew (" in command.text
 
