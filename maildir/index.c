@@ -20,10 +20,13 @@
 #include <lmdb.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum {
 	QUEUED_MAX_BYTES = 8 * 1024 * 1024, /* in one transaction: they lie in memory until it ends */
+	MAPPED_MAX_BYTES = 4 * 1024 * 1024,
+	FAULT_BYTES = 64 * 1024, /* the kernel maps so much about each page that is read */
 	DAMAGED_MAX = 8,
 	LOSSES_MAX = 3, /* then there is no index until the next index_open() */
 };
@@ -41,6 +44,8 @@ struct index {
 	bool is_reading; /* else reading is NULL or at rest */
 	bool has_written, sync;
 	size_t queued_bytes;
+	uintptr_t map_from, map_end; /* what was read of the map so far lies between */
+	size_t mapped_bytes; /* about so much of it counts as this process's memory */
 	unsigned losses;
 	struct index_key damaged[DAMAGED_MAX];
 	size_t n_damaged;
@@ -140,7 +145,8 @@ static void lose(struct index *index, const char *doing, int r, bool touch)
 	index->env = NULL;
 	index->reading = index->writing = NULL;
 	index->is_reading = false;
-	index->queued_bytes = index->n_damaged = 0;
+	index->queued_bytes = index->n_damaged = index->mapped_bytes = 0;
+	index->map_from = index->map_end = 0;
 	unlinkat(index->dir_fd, INDEX_DATA_NAME, 0);
 
 	int q = again ? make_anew(index) : 0;
@@ -233,6 +239,7 @@ static int commit(struct index *index)
 	MDB_txn *txn = index->writing;
 
 	index->writing = NULL;
+	index->mapped_bytes += index->queued_bytes;
 	index->queued_bytes = 0;
 
 	int r = mdb_txn_commit(txn);
@@ -279,6 +286,32 @@ static bool check_value(struct index *index, const struct index_key *k, MDB_val 
 	return false;
 }
 
+/* LMDB does not say where its map is. While something is written, what is read may lie outside of it. */
+static void note_mapped(struct index *index, MDB_val v)
+{
+	uintptr_t from = (uintptr_t)v.mv_data, end = from + v.mv_size;
+
+	if (index->writing || v.mv_size == 0)
+		return;
+	if (index->map_from == 0 || from < index->map_from)
+		index->map_from = from;
+	if (end > index->map_end)
+		index->map_end = end;
+	index->mapped_bytes += v.mv_size / FAULT_BYTES * FAULT_BYTES + FAULT_BYTES;
+}
+
+/* Pages that were read stay in the page cache, but need not count as this process's until they are read again. */
+static void unmap_pages(struct index *index)
+{
+	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = index->map_from & ~(page_bytes - 1);
+
+	if (index->mapped_bytes < MAPPED_MAX_BYTES || index->map_from == 0)
+		return;
+	index->mapped_bytes = 0;
+	(void)!madvise((void *)from, index->map_end - from, MADV_DONTNEED);
+}
+
 static int get(struct index *index, const struct index_key *k, struct slice *ret_value)
 {
 	MDB_val key = val(k->bytes, INDEX_KEY_BYTES), v;
@@ -293,6 +326,7 @@ static int get(struct index *index, const struct index_key *k, struct slice *ret
 		lose(index, "cannot be read", r, true);
 		return -ENOENT;
 	}
+	note_mapped(index, v);
 	return check_value(index, k, v, ret_value) ? 0 : -ENOENT;
 }
 
@@ -327,8 +361,10 @@ static int next(struct index *index, struct index_key *k, struct slice *ret_valu
 		r = find_from(cursor, MDB_NEXT, k, &v);
 	if (cursor)
 		mdb_cursor_close(cursor);
-	if (r == 0)
+	if (r == 0) {
+		note_mapped(index, v);
 		return 0;
+	}
 	if (r != MDB_NOTFOUND)
 		lose(index, "cannot be read", r, true);
 	return -ENOENT;
@@ -457,7 +493,9 @@ void index_rest(struct index *index)
 
 	if (r == 0)
 		r = commit(index);
-	if (r != 0)
+	if (r == 0)
+		unmap_pages(index);
+	else
 		lose(index, "cannot be written", r, true);
 }
 
@@ -571,18 +609,21 @@ struct index *index_open(const struct index_settings *settings, const struct log
 }
 
 /* What this process did not write is as durable as it was. */
-static void make_durable(struct index *index)
+void index_sync(struct index *index)
 {
 	struct index_mark mark = { 0 };
 
 	index_rest(index);
-	if (!index->env || !index->has_written || !index->sync || setjmp(index->escape) != 0)
+	if (!index || !index->env || !index->has_written || !index->sync || setjmp(index->escape) != 0)
 		return;
 	memcpy(mark.boot, index->boot, sizeof mark.boot);
 	if (mdb_env_sync(index->env, 1) == 0 &&
 		index_file_check_data(index->dir_fd, &mark.durable_txn) == 0 &&
-		index_file_write_mark(index->dir_fd, &mark, true) == 0)
+		index_file_write_mark(index->dir_fd, &mark, true) == 0) {
+		index->mark = mark;
+		index->has_written = false;
 		return;
+	}
 	log_line(index->log, LOG_PRIORITY_NOTICE,
 		"index %s: cannot be made durable, and will not outlive a reboot", index->path);
 }
@@ -599,7 +640,7 @@ void index_close(struct index *index)
 {
 	if (!index)
 		return;
-	make_durable(index);
+	index_sync(index);
 	close_environment(index);
 	free_index(index);
 }

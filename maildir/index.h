@@ -43,7 +43,10 @@ struct index_settings {
  */
 struct index *index_open(const struct index_settings *settings, const struct log *log);
 
-/* Make all durable (with sync), so that it outlives a reboot, and close. Blocks: for the disk. */
+/* Make all durable (with settings.sync), so that it outlives a reboot. index may be NULL. Blocks: for the disk. */
+void index_sync(struct index *index);
+
+/* index_sync(), unless nothing was written since, and close. */
 void index_close(struct index *index);
 
 /* Whether it can still take anything; false after a fault that a new one did not mend. */

@@ -165,6 +165,14 @@ uint64_t store_rest(struct store *store)
 	return again_usec;
 }
 
+void store_settle(struct store *store)
+{
+	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
+		while (snapshot_save(mailbox, true) == 0)
+			;
+	index_sync(store->index);
+}
+
 void store_close(struct store *store)
 {
 	while (store->mailboxes) {

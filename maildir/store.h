@@ -40,6 +40,12 @@ _must_check_ int store_open(const struct store_settings *settings, const struct 
  */
 uint64_t store_rest(struct store *store);
 
+/*
+ * Write all to the index and make it durable, while nobody has time to wait for a store_close() later: that has nothing
+ * left to do then but for what is changed in between. Blocks: for the disk.
+ */
+void store_settle(struct store *store);
+
 /* Close; whoever opened a mailbox must have closed it before. Blocks: the index is made durable. */
 void store_close(struct store *store);
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "maildir/store.h"
 #include "server/pool/pool.h"
 #include "server/session/account.h"
 #include "server/session/schedule.h"
@@ -119,6 +120,9 @@ static void on_linger(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	if (session->state != SERVING || schedule_count(session->schedule) > 0)
 		return;
+	/* Now, and not at the end, for which the user's next login waits. */
+	if (session->host.store)
+		store_settle(session->host.store);
 	set_state(session, RETIRING);
 	send_to_master(session, &(struct frame){ .kind = FRAME_RETIRE });
 }

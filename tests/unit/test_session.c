@@ -23,7 +23,7 @@
 
 enum { TEST_UID = 54321, TEST_GID = 54322, PATIENCE_MS = 10000 };
 
-static char home[64], mail_path[100];
+static char home[64], mail_path[100], index_path[130];
 static uid_t mail_uid;
 static gid_t mail_gid;
 
@@ -69,6 +69,7 @@ static void make_home(void)
 	strcpy(home, "/tmp/restante-session-XXXXXX");
 	CU_ASSERT_FATAL(mkdtemp(home) != NULL);
 	snprintf(mail_path, sizeof mail_path, "%s/Maildir", home);
+	snprintf(index_path, sizeof index_path, "%s/restante.index", mail_path);
 	mail_uid = geteuid() == 0 ? TEST_UID : geteuid();
 	mail_gid = geteuid() == 0 ? TEST_GID : getegid();
 	run_command("mkdir %s && cp -r tests/wire/pop3_mail/* %s && mkdir %s/tmp", mail_path,
@@ -197,7 +198,7 @@ static struct frame adopt_frame(uint64_t login_id, enum service service)
 			.user_gid = mail_gid,
 			.home = slice_str(home),
 			.mail_path = slice_str(mail_path),
-			.index_path = SLICE("/nonexistent/index"),
+			.index_path = slice_str(index_path),
 			.address = SLICE("192.0.2.7"),
 		},
 	};
