@@ -6,6 +6,7 @@
 #include "maildir/pop3_uidl.h"
 #include "maildir/quota_file.h"
 #include "maildir/store_state.h"
+#include "maildir/sweep.h"
 #include "maildir/sync.h"
 #include "maildir/uidlist_file.h"
 
@@ -170,6 +171,7 @@ void store_settle(struct store *store)
 	for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
 		while (snapshot_save(mailbox, true) == 0)
 			;
+	sweep_index(store);
 	index_sync(store->index);
 }
 

@@ -41,7 +41,7 @@ _must_check_ int store_open(const struct store_settings *settings, const struct 
 uint64_t store_rest(struct store *store);
 
 /*
- * Write all to the index and make it durable, while nobody has time to wait for a store_close() later: that has nothing
+ * Write all to the index, remove from it what is of mailboxes that are gone, and make it durable, while nobody has time to wait for a store_close() later: that has nothing
  * left to do then but for what is changed in between. Blocks: for the disk.
  */
 void store_settle(struct store *store);

@@ -216,7 +216,7 @@ static void find_forgotten(const struct verification *v, struct survey *root, co
 					  .is_note = true,
 					  .file = slice_str(path),
 					  .detail = survey_text(root,
-						  "it has records of %zu mailboxes that are gone; they go when a session has time",
+						  "it has records of %zu mailboxes that are gone; they go when a session ends",
 						  forgotten),
 				  });
 }

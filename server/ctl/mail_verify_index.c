@@ -363,7 +363,7 @@ static void check_cards(struct comparison *c)
 				.kind = "index-leftover",
 				.is_note = true,
 				.detail = survey_text(c->survey,
-					"the index has %zu cards of messages that are gone; they go when a session has time",
+					"the index has %zu cards of messages that are gone; they are never used",
 					gone),
 			});
 }

@@ -5,6 +5,7 @@
  */
 #include "maildir/glance.h"
 #include "maildir/store_state.h"
+#include "maildir/tree.h"
 #include "tests/unit/maildir_fixture.h"
 
 #include <signal.h>
@@ -576,6 +577,51 @@ static void test_glance(void)
 	play_done(&p);
 }
 
+/* What the index has of a mailbox goes when the mailbox was deleted, by whom ever; what it has of others stays. */
+static void test_swept(void)
+{
+	_cleanup_arena_ struct arena arena = { 0 };
+	struct work work = { .now_usec = clock_realtime_usec(), .budget = 100000 };
+	const struct message *messages;
+	struct mailbox *mailbox;
+	uint32_t numbers[2];
+	struct slice record;
+	struct play p;
+
+	play_init(&p, 5);
+
+	struct store *store = open_store(&p, true, false);
+
+	CU_ASSERT_EQUAL_FATAL(tree_create(store, SLICE("gone")), 0);
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL_FATAL(mailbox_open(store, i ? SLICE("gone") : SLICE("INBOX"), &mailbox), 0);
+		CU_ASSERT_EQUAL(sync_all(mailbox, 0), 0);
+		settle_and_rest(store);
+		numbers[i] = mailbox->snapshot.number;
+		mailbox_close(mailbox);
+	}
+	for (uint64_t key = 0; key < 3000; key++)
+		index_put(store->index, INDEX_CARDS, numbers[1], key * 10, SLICE("card"));
+	store_settle(store);
+	CU_ASSERT_EQUAL(index_get(store->index, INDEX_HEADERS, numbers[1], 0, &record), 0);
+	CU_ASSERT_EQUAL(tree_delete(store, SLICE("gone"), &work), 0);
+	for (int i = 0; i < 2; i++)
+		store_settle(store); /* so much that one does not get to its end */
+	for (enum index_table table = INDEX_HEADERS; table < INDEX_TABLES; table++) {
+		uint64_t key = 0;
+
+		CU_ASSERT_EQUAL(index_next(store->index, table, numbers[1], &key, &record), -ENOENT);
+	}
+	CU_ASSERT_EQUAL(index_get(store->index, INDEX_MAILBOXES, 0, numbers[1], &record), -ENOENT);
+	CU_ASSERT_EQUAL(index_get(store->index, INDEX_HEADERS, numbers[0], 0, &record), 0);
+	CU_ASSERT_EQUAL_FATAL(mailbox_open(store, SLICE("INBOX"), &mailbox), 0);
+	CU_ASSERT_EQUAL(sync_all(mailbox, 0), 0);
+	CU_ASSERT_EQUAL(mailbox_messages(mailbox, &messages), PLAY_MESSAGES);
+	mailbox_close(mailbox);
+	store_close(store);
+	play_done(&p);
+}
+
 /* Names that are lost while the mailbox is open are read from the uidlist. */
 static void test_names_lost_while_open(void)
 {
@@ -627,6 +673,7 @@ static void test_copied(void)
 static const struct unit_test TESTS[] = {
 	{ "unchanged, and changed by us", test_unchanged },
 	{ "told of without being opened", test_glance },
+	{ "mailboxes that are gone", test_swept },
 	{ "names lost while it is open", test_names_lost_while_open },
 	{ "a copy in its place", test_copied },
 	{ "rounds of changes, endings and damage", test_rounds },
