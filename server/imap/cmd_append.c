@@ -236,6 +236,15 @@ static enum run check_octets(struct imap *imap, struct append_progress *p, uint6
 	return RUN_DONE;
 }
 
+/* RFC 9738 section 3.1. */
+static enum run too_many(struct imap *imap)
+{
+	struct slice code =
+		arena_format(&imap->arena, "MESSAGELIMIT %u", imap->settings.message_limit);
+
+	return imap_no(imap, arena_str(&imap->arena, code), "Too many messages for one APPEND");
+}
+
 static enum run begin_message(struct imap *imap, struct append_progress *p)
 {
 	const struct append_element *e = &p->element;
@@ -251,6 +260,8 @@ static enum run begin_message(struct imap *imap, struct append_progress *p)
 
 	if (octets == 0)
 		return imap_no(imap, NULL, "A message cannot be empty");
+	if (append_count(p->append) >= imap->settings.message_limit)
+		return too_many(imap);
 	if (!p->place.catenates && octets > LIMIT_MESSAGE_BYTES)
 		return append_failed(imap, p, -EFBIG);
 

@@ -1,4 +1,4 @@
-"""mutt and neomutt in a terminal: header cache, CONDSTORE, QRESYNC; flags, a deletion, a move, a draft."""
+"""mutt and neomutt in a terminal: header cache, CONDSTORE, QRESYNC; flags, a deletion, a move."""
 import os
 import re
 
