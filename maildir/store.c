@@ -185,6 +185,7 @@ void store_close(struct store *store)
 	}
 	index_close(store->index);
 	quota_done(store);
+	store_events_done(store);
 	if (store->watch_fd >= 0)
 		close(store->watch_fd);
 	close(store->root_fd);

@@ -33,6 +33,8 @@ static void check_set(struct slice set, struct arena *arena)
 {
 	struct seq_ranges ranges;
 
+	if (slice_find(set, '$') >= 0) /* the saved result is looked up when the command runs (RFC 5182) */
+		return;
 	must(seqset_parse(set, 7, arena, &ranges) == PARSE_OK);
 	for (size_t i = 0; i < ranges.n; i++) {
 		must(ranges.ranges[i].first >= 1 &&
