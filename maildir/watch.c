@@ -159,19 +159,31 @@ bool store_tree_is_sure(const struct store *store)
 
 bool store_must_poll(const struct store *store)
 {
+	for (const struct mailbox *m = store->mailboxes; m; m = m->next)
+		if (!m->watched)
+			return true;
 	for (const struct watched *w = store->watched; w; w = w->next)
 		if (!tells_all_of(w))
 			return true;
 	return store->tree_watchers > 0 && !store_tree_is_sure(store);
 }
 
-/* What is watched by name, from the moment that there is something to watch by. */
+/*
+ * What is watched by name, from the moment that there is something to watch by. It was looked at before that: what came in
+ * between nobody tells, so all of it counts as changed.
+ */
 static void watch_names(struct store *store)
 {
-	for (struct watched *w = store->watched; w; w = w->next)
+	for (struct watched *w = store->watched; w; w = w->next) {
 		begin_watch(store, w);
-	if (store->tree_watchers > 0)
-		store->tree_watch = add_watch(store, store->root_fd);
+		w->count++;
+		store->changes++;
+	}
+	if (store->tree_watchers == 0)
+		return;
+	store->tree_watch = add_watch(store, store->root_fd);
+	store->tree_count++;
+	store->changes++;
 }
 
 void store_watch_mailbox(struct store *store, struct mailbox *mailbox)

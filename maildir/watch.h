@@ -31,5 +31,5 @@ uint64_t store_tree_count(const struct store *store);
 /* Whether every such change is counted. */
 bool store_tree_is_sure(const struct store *store);
 
-/* Whether something is watched that the kernel does not tell all of: then who waits must look by time. */
+/* Whether a mailbox is open, or something is watched, that the kernel does not tell all of: then who waits must look by time. */
 bool store_must_poll(const struct store *store);

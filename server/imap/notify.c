@@ -376,7 +376,11 @@ enum run notify_run(struct imap *imap)
 	if (notify->stage == NOTIFY_QUIET && imap->view && notify->has_fetched_uid &&
 		last_uid(imap) > notify->fetched_uid)
 		notify->stage = NOTIFY_FETCH; /* a command told EXISTS */
-	while (run == RUN_DONE && notify->stage != NOTIFY_QUIET)
+	while (run == RUN_DONE && notify->stage != NOTIFY_QUIET) {
 		run = run_stage(imap, notify);
+		/* Who looks takes events, too; of those nobody tells this connection. */
+		if (run == RUN_DONE && notify->stage == NOTIFY_QUIET && is_active(imap))
+			notify->stage = begin(imap, notify);
+	}
 	return run;
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "maildir/watch.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -10,7 +11,7 @@
 
 /* A delivery is several directory events: look once, after the last. */
 static const double settle_seconds = 0.02;
-/* Where the kernel gives no watch. */
+/* Where the kernel gives no watch, or does not tell all: over NFS, or when its watches are used up. */
 static const double poll_seconds = 20;
 
 struct place {
@@ -153,7 +154,6 @@ static void start_watching(struct schedule *schedule)
 	int fd = store_watch(schedule->store);
 
 	if (fd >= 0) {
-		ev_timer_stop(loop, &schedule->poll);
 		if (ev_is_active(&schedule->settle) ||
 			(ev_is_active(&schedule->watch) && schedule->watch.fd == fd))
 			return;
@@ -170,7 +170,19 @@ static void start_watching(struct schedule *schedule)
 			"(fs.inotify.max_user_instances, max_user_watches)",
 			strerror(-fd), (int)poll_seconds);
 	schedule->watch_failed = true;
-	ev_timer_again(loop, &schedule->poll);
+}
+
+/* Whether the watch tells all changes with what is open and watched now. */
+static void follow_polling(struct schedule *schedule)
+{
+	struct ev_loop *loop = schedule->settings.loop;
+	bool must = (!ev_is_active(&schedule->watch) && !ev_is_active(&schedule->settle)) ||
+		    store_must_poll(schedule->store);
+
+	if (!must)
+		ev_timer_stop(loop, &schedule->poll);
+	else if (!ev_is_active(&schedule->poll))
+		ev_timer_again(loop, &schedule->poll);
 }
 
 static void stop_watching(struct schedule *schedule)
@@ -197,6 +209,8 @@ static void follow_idling(struct schedule *schedule)
 		start_watching(schedule);
 	else if (!any)
 		stop_watching(schedule);
+	if (any)
+		follow_polling(schedule);
 }
 
 static void on_watch(struct ev_loop *loop, ev_io *io, int events)
