@@ -57,14 +57,17 @@ void courier_adoption_free(struct courier_adoption *adoption)
 	free(adoption);
 }
 
-static bool exists(int dir_fd, const char *name)
+/* Returns 1, 0, or -errno. */
+static int exists(int dir_fd, const char *name)
 {
-	return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }
 
 bool courier_adopt_marked(int dir_fd)
 {
-	return exists(dir_fd, MARK_NAME);
+	return exists(dir_fd, MARK_NAME) != 0;
 }
 
 static int make_mark(const struct mailbox *mailbox)
@@ -77,24 +80,39 @@ static int make_mark(const struct mailbox *mailbox)
 	return !mailbox_fsync_never(mailbox) && fsync(mailbox->dir_fd) < 0 ? -errno : 0;
 }
 
-void courier_adopt_begin(struct mailbox *mailbox)
+/* Returns 1: it was Courier's, and is noted as one to adopt; 0: there is nothing to adopt; -errno. */
+static int look_for_courier(const struct mailbox *mailbox)
 {
-	int r = 0;
+	int r = exists(mailbox->dir_fd, MARK_NAME);
 
-	mailbox->adoption_looked_for = true;
-	if (!exists(mailbox->dir_fd, MARK_NAME)) {
-		if (!exists(mailbox->dir_fd, DIRECTORY) || exists(mailbox->dir_fd, UIDLIST_NAME))
-			return;
-		r = make_mark(mailbox);
-	}
+	if (r != 0)
+		return r;
+	r = exists(mailbox->dir_fd, DIRECTORY);
+	if (r <= 0)
+		return r;
+	r = exists(mailbox->dir_fd, UIDLIST_NAME);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = make_mark(mailbox);
+	return r < 0 ? r : 1;
+}
+
+int courier_adopt_begin(struct mailbox *mailbox)
+{
+	int r = look_for_courier(mailbox);
+
 	if (r < 0) {
-		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "Courier's keywords are not read: %s: %s",
-			MARK_NAME, strerror(-r));
-		return;
+		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "Courier's keywords cannot be looked for: %s",
+			strerror(-r));
+		return r;
 	}
+	mailbox->adoption_looked_for = true;
+	if (r == 0)
+		return 0;
 	mailbox->adoption = calloc(1, sizeof *mailbox->adoption);
 	must(mailbox->adoption != NULL);
 	mailbox->adoption->text = BUF(LIST_MAX_BYTES);
+	return 0;
 }
 
 bool courier_adopt_pending(const struct mailbox *mailbox)
@@ -208,12 +226,15 @@ static void read_change(
 static int read_changes(
 	const struct mailbox *mailbox, struct courier_adoption *adoption, struct work *work)
 {
-	for (struct dirent *e; (e = readdir(adoption->dir));) {
+	errno = 0;
+	for (struct dirent *e; (e = readdir(adoption->dir)); errno = 0) {
 		read_change(mailbox, adoption, e->d_name);
 		if (work->budget == 0)
 			return -EINPROGRESS;
 		work->budget--;
 	}
+	if (errno != 0)
+		return -errno;
 	adoption->stage = ADOPT_APPLY;
 	return 0;
 }

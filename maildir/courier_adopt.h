@@ -11,11 +11,15 @@
  */
 struct courier_adoption;
 
-/* Whether an adoption was begun in that directory of a mailbox, and not finished. */
+/* Whether an adoption was begun in that directory of a mailbox, and not finished; or that cannot be told. */
 bool courier_adopt_marked(int dir_fd);
 
-/* Before the first sync: whether there is anything to adopt. */
-void courier_adopt_begin(struct mailbox *mailbox);
+/*
+ * Before the first sync: whether there is anything to adopt.
+ * Returns 0; -errno, logged: it cannot be told, or not be noted. Then there must be no sync: with the uidlist that it
+ *         would make the mailbox would count as one that needs no adoption.
+ */
+_must_check_ int courier_adopt_begin(struct mailbox *mailbox);
 
 /* Whether the messages are not to be shown yet, and courier_adopt_step() is to be called. Behind the first sync. */
 bool courier_adopt_pending(const struct mailbox *mailbox);

@@ -473,10 +473,10 @@ static int sync_files(struct mailbox *mailbox, struct work *work)
 /* Keywords of a mailbox that was Courier's come before anybody sees it. */
 int mailbox_sync(struct mailbox *mailbox, struct work *work)
 {
-	if (!mailbox->adoption_looked_for)
-		courier_adopt_begin(mailbox);
+	int r = mailbox->adoption_looked_for ? 0 : courier_adopt_begin(mailbox);
 
-	int r = courier_adopt_pending(mailbox) ? 0 : sync_files(mailbox, work);
+	if (r == 0 && !courier_adopt_pending(mailbox))
+		r = sync_files(mailbox, work);
 
 	if (r == 0 && courier_adopt_pending(mailbox))
 		r = courier_adopt_step(mailbox, work);
