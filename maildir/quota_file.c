@@ -157,7 +157,8 @@ static int add_deleted(struct store *store, struct quota_count *count)
 
 	if (r < 0)
 		return r;
-	for (struct dirent *e; (e = readdir(dir));) {
+	errno = 0;
+	for (struct dirent *e; (e = readdir(dir)); errno = 0) {
 		struct slice name = slice_str(e->d_name);
 
 		if (!slice_starts_with(name, SLICE(TREE_DELETED_PREFIX)) ||
@@ -169,8 +170,9 @@ static int add_deleted(struct store *store, struct quota_count *count)
 		counted->directory = arena_str(&count->arena, name);
 		counted->in_tmp = true;
 	}
+	r = -errno;
 	closedir(dir);
-	return 0;
+	return r;
 }
 
 void quota_done(struct store *store)
@@ -238,17 +240,21 @@ static void add_message(struct quota_count *count, const char *name)
 	count->sum.messages++;
 }
 
-/* Read on in the directory that is open. Returns 0: to its end; -EINPROGRESS. */
+/* Read on in the directory that is open. Returns 0: to its end; -EINPROGRESS; -errno: what was counted is not all. */
 static int read_part(struct quota_count *count, struct work *work)
 {
-	for (struct dirent *e; (e = readdir(count->dir));) {
+	errno = 0;
+	for (struct dirent *e; (e = readdir(count->dir)); errno = 0) {
 		add_message(count, e->d_name);
 		if (work->budget == 0) /* behind the first: every step comes one on */
 			return -EINPROGRESS;
 		work->budget--;
 	}
+
+	int r = -errno;
+
 	closedir(take_ptr(count->dir));
-	return 0;
+	return r;
 }
 
 static int begin_part(const struct store *store, struct quota_count *count)
