@@ -26,6 +26,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+enum { INTERPOSE_DIED = 99 }; /* the exit status of a process that die_at ended */
+
 enum done_kind {
 	DONE_CREATE, /* name in dir_fd is a new file or directory */
 	DONE_LINK,   /* to_name in to_dir_fd is one more name of name in dir_fd */
@@ -53,6 +55,7 @@ static struct {
 	unsigned calls;     /* made while armed */
 	unsigned fail_at;   /* the number of the call that fails, from 1; 0: none */
 	bool from_there_on; /* so do all calls of that name behind it */
+	unsigned die_at;    /* the process ends at this call, as if killed; 0: it does not */
 	int error;          /* errno; 0: a write that is cut short, other calls go well */
 	const char *failed; /* the call that failed; NULL: none */
 	bool failed_index;  /* it was about a file of the index */
@@ -91,6 +94,8 @@ static inline bool interpose_fails(const char *name, int fd, const char *path)
 	if (!interpose.armed)
 		return false;
 	interpose.calls++;
+	if (interpose.die_at > 0 && interpose.calls >= interpose.die_at)
+		_exit(INTERPOSE_DIED);
 	if (interpose.fail_at == 0 || interpose.error == 0)
 		return false;
 

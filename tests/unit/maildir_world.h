@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "maildir/mailbox.h"
+#include "maildir/metadata_file.h"
 #include "maildir/subscriptions.h"
 #include "maildir/tree.h"
 #include "server/imap/imap.h"
@@ -183,6 +184,7 @@ struct seen {
 	struct seen_message messages[SEEN_MESSAGES];
 	unsigned n;
 	char subscriptions[400];
+	char metadata[400]; /* of the server and of INBOX */
 };
 
 static inline void world_message_text(const char *name, char *ret_text, size_t bytes)
@@ -265,6 +267,19 @@ static inline int see_mailbox(struct world *w, struct slice name, struct seen *s
 	return r;
 }
 
+static inline int see_metadata(struct world *w, struct slice name, struct seen *seen)
+{
+	_cleanup_arena_ struct arena arena = { 0 };
+	struct metadata metadata;
+	size_t at = strlen(seen->metadata);
+	int r = metadata_read(w->store, name, &arena, &metadata);
+
+	for (size_t i = 0; r == 0 && i < metadata.n && at < sizeof seen->metadata; i++)
+		at += (size_t)snprintf(seen->metadata + at, sizeof seen->metadata - at, "%.*s=%.*s ",
+			SLICE_FMT(metadata.entries[i].name), SLICE_FMT(metadata.entries[i].value));
+	return r;
+}
+
 /* Look at everything. Returns 0 or the error. */
 static inline int world_see(struct world *w, struct seen *seen)
 {
@@ -283,7 +298,9 @@ static inline int world_see(struct world *w, struct seen *seen)
 	for (size_t i = 0; r == 0 && i < n && at < sizeof seen->subscriptions; i++)
 		at += (size_t)snprintf(seen->subscriptions + at, sizeof seen->subscriptions - at,
 			"%.*s ", SLICE_FMT(names[i]));
-	return r;
+	if (r == 0)
+		r = see_metadata(w, SLICE(""), seen);
+	return r == 0 ? see_metadata(w, SLICE("INBOX"), seen) : r;
 }
 
 /* The same by a store that knows nothing; without_index: not even what the index holds. */

@@ -11,16 +11,25 @@
  *   a fault in the files of the index alone is nobody's affair: the command succeeds;
  *   the same command succeeds when the fault is over: no lock stays, no state is stuck.
  *
+ * Behind the command the index is saved, within the same trial. And the process is killed before call k: what a fresh
+ * store sees then is held to the same.
+ *
  * `make check` tries one error a call, in turn; FAULTS_ALL=1 tries all with all.
  */
 #include "tests/unit/interpose.h"
 
+#include "maildir/quota_file.h"
 #include "tests/unit/maildir_world.h"
+
+#include <sys/wait.h>
 
 enum {
 	POP3 = 1,
 	PARTIAL = 2,  /* what fails half-way has done one half */
 	NEW_MAIL = 4, /* a message waits in new/ */
+	QUOTA = 8,    /* there is a quota, of which nobody has counted what is used */
+	COURIER = 16, /* a mailbox was Courier's */
+	RESTS = 6,
 	UNDOES = 8,   /* what is undone may stay, where that fails as well */
 };
 
@@ -114,6 +123,30 @@ static const struct operation {
 			"t FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY.PEEK[])\r\n" },
 	{ .name = "search", .before = "t SELECT INBOX\r\n", .command = "t SEARCH TEXT new1\r\n" },
 	{ .name = "list", .command = "t LIST \"\" *\r\n" },
+	{ .name = "append within a quota",
+		.kind = QUOTA,
+		.before = "t GETQUOTAROOT INBOX\r\n",
+		.append_to = "INBOX",
+		.append_flags = "\\Seen",
+		.append_names = "x1 x2" },
+	{ .name = "append within a quota that is counted for it",
+		.kind = QUOTA,
+		.append_to = "Archive",
+		.append_flags = "\\Seen",
+		.append_names = "x1" },
+	{ .name = "expunge within a quota",
+		.kind = QUOTA | PARTIAL,
+		.before = "t SELECT INBOX\r\nt GETQUOTAROOT INBOX\r\n",
+		.command = "t EXPUNGE\r\n" },
+	{ .name = "count a quota", .kind = QUOTA, .command = "t GETQUOTAROOT INBOX\r\n" },
+	{ .name = "set metadata",
+		.command = "t SETMETADATA INBOX (/private/comment \"one\" /shared/comment \"two\")\r\n" },
+	{ .name = "change metadata",
+		.before = "t SETMETADATA INBOX (/private/comment \"one\" /shared/comment \"two\")\r\n",
+		.command = "t SETMETADATA INBOX (/private/comment NIL /shared/comment \"three\")\r\n" },
+	{ .name = "set metadata of the server",
+		.command = "t SETMETADATA \"\" (/private/comment \"one\")\r\n" },
+	{ .name = "select what was Courier's", .kind = COURIER, .command = "t SELECT Courier\r\n" },
 	{ .name = "POP3 quit",
 		.kind = POP3 | PARTIAL,
 		.before = "DELE 1\r\nDELE 3\r\n",
@@ -173,6 +206,8 @@ static const char *differs(const struct seen *a, const struct seen *b)
 
 	if (strcmp(a->subscriptions, b->subscriptions) != 0)
 		return "subscriptions";
+	if (strcmp(a->metadata, b->metadata) != 0)
+		return "metadata";
 	for (unsigned i = 0; i < a->mailboxes_n; i++)
 		if (find_mailbox(b, a->mailboxes[i].name) < 0) {
 			snprintf(why, sizeof why, "mailbox %s", a->mailboxes[i].name);
@@ -366,6 +401,12 @@ static void check_seen(const struct trial *t, const struct seen *got)
 		strcmp(got->subscriptions, t->before->subscriptions) == 0 ||
 			strcmp(got->subscriptions, t->after->subscriptions) == 0,
 		"subscriptions are %s", got->subscriptions);
+	expect(t,
+		strcmp(got->metadata, t->before->metadata) == 0 ||
+			strcmp(got->metadata, t->after->metadata) == 0,
+		"metadata is %s", got->metadata);
+	if (t->operation->kind & COURIER)
+		expect(t, same_messages(t->after, got), "Courier's keywords are not there");
 }
 
 /* NO with a response code (RFC 5530), BYE, -ERR: and nothing of another kind. */
@@ -395,12 +436,77 @@ static int prepare(struct world *w, const struct operation *op)
 	return r;
 }
 
-static void begin_run(struct world *w, unsigned kind)
+/* How far the clock that only goes forward is ahead. */
+static time_t ahead_sec;
+
+INTERPOSED int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int r = REAL(clock_gettime)(clock, t);
+
+	if (clock == CLOCK_MONOTONIC)
+		t->tv_sec += ahead_sec;
+	return r;
+}
+
+/* What a session does between time slices, for as long as it takes until the index has all. */
+static void rest(struct world *w)
+{
+	for (unsigned i = 0; i < RESTS && store_rest(w->store) != UINT64_MAX; i++)
+		ahead_sec++;
+}
+
+_printf_(2, 3) static void write_file(const char *name, const char *format, ...)
+{
+	char path[300];
+	va_list args;
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/%s", run_path, name);
+	file = fopen(path, "w");
+	CU_ASSERT_FATAL(file != NULL);
+	va_start(args, format);
+	vfprintf(file, format, args);
+	va_end(args);
+	fclose(file);
+}
+
+/* Two messages, with keywords in the list and in a single change. */
+static void make_courier(void)
+{
+	static const char *const directories[] = {
+		"", "/cur", "/new", "/tmp", "/courierimapkeywords"
+	};
+	char path[300], text[400];
+
+	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+		snprintf(path, sizeof path, "%s/.Courier%s", run_path, directories[i]);
+		CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
+	}
+	world_message_text("co1", text, sizeof text);
+	write_file(".Courier/cur/1700000001.M1.c:2,S", "%s", text);
+	world_message_text("co2", text, sizeof text);
+	write_file(".Courier/cur/1700000002.M2.c:2,", "%s", text);
+	write_file(".Courier/courierimapuiddb", "1 1700000000 8\n3 1700000001.M1.c\n7 1700000002.M2.c\n");
+	write_file(".Courier/courierimapkeywords/:list",
+		"Work\n$Forwarded\n\n1700000001.M1.c:0 1\n1700000002.M2.c:0\n");
+	write_file(".Courier/courierimapkeywords/.7.1700000002.M2.c", "Home\n");
+}
+
+static void make_place(unsigned kind)
 {
 	world_remove(run_path);
 	world_copy(template_path, run_path);
 	if (kind & NEW_MAIL)
 		world_deliver(run_path, "new1");
+	if (kind & QUOTA)
+		write_file("maildirsize", "100000S,100C\n");
+	if (kind & COURIER)
+		make_courier();
+}
+
+static void begin_run(struct world *w, unsigned kind)
+{
+	make_place(kind);
 	CU_ASSERT_FATAL(world_open(w, run_path, FSYNC_ALWAYS) == 0);
 }
 
@@ -449,6 +555,38 @@ static void check_leftovers(const struct trial *t, const char *dir)
 		"%s is left over", path);
 }
 
+/* What is used is as before or as after; a count that is wrong is noticed only by counting anew. */
+static void check_quota(const struct trial *t)
+{
+	struct work work = { .now_usec = world_now(), .budget = 100000 };
+	struct quota_usage usage;
+	struct world w;
+	unsigned low = t->before->n < t->after->n ? t->before->n : t->after->n;
+	unsigned high = t->before->n < t->after->n ? t->after->n : t->before->n;
+
+	/* A change that is noted where no count could be written is all that counts then. */
+	if (!(t->operation->kind & QUOTA) || (t->from_there_on && strcmp(t->failed, "killed") != 0))
+		return;
+	CU_ASSERT_FATAL(world_open(&w, run_path, FSYNC_NEVER) == 0);
+
+	int r = quota_usage(w.store, &work, &usage);
+
+	expect(t, r == 0, "the quota: %s", strerror(-r));
+	expect(t, r < 0 || (usage.used.messages >= low && usage.used.messages <= high),
+		"the quota counts %lld messages, not %u to %u", r < 0 ? 0 : (long long)usage.used.messages,
+		low, high);
+	world_close(&w);
+}
+
+/*
+ * A fault in the midst of an adoption gives it up until the mailbox is opened the next time, with an OK for the client:
+ * only the look for what Courier left, which decides whether there ever is one, is held to all of it.
+ */
+static bool is_checked(const struct trial *t)
+{
+	return !(t->operation->kind & COURIER) || strcmp(t->failed, "faccessat") == 0;
+}
+
 /* One run with a fault. Returns whether the call was reached. */
 static bool try_fault(struct trial *t)
 {
@@ -467,13 +605,14 @@ static bool try_fault(struct trial *t)
 	interpose.poor = t->poor;
 	interpose.armed = true;
 	t->result = world_say(&w, command_of(t->operation));
+	rest(&w);
 	interpose.armed = interpose.poor = false;
 	t->failed = interpose.failed;
 	snprintf(t->answer, sizeof t->answer, "%s", w.answer);
 
 	bool reached = interpose.calls >= t->k;
 
-	if (t->failed) {
+	if (t->failed && is_checked(t)) {
 		check_answer(t, &w);
 		expect(t, t->result == 0 || !interpose.failed_index || t->from_there_on,
 			"a fault of the index fails a command");
@@ -498,12 +637,74 @@ static bool try_fault(struct trial *t)
 			why);
 		why = differs(&bare, &fresh);
 		expect(t, !*why, "without index there is something else: %s", why);
+		check_quota(t);
 		check_leftovers(t, "/");
 		check_leftovers(t, "/.Archive/");
 		check_again(t, &w, &fresh);
 	}
 	world_close(&w);
 	return reached;
+}
+
+static void die_in_operation(const struct trial *t)
+{
+	struct world w;
+
+	if (world_open(&w, run_path, FSYNC_ALWAYS) < 0 || prepare(&w, t->operation) != 0)
+		_exit(1);
+	interpose.calls = interpose.fail_at = 0;
+	interpose.die_at = t->k;
+	interpose.armed = true;
+	(void)world_say(&w, command_of(t->operation));
+	rest(&w);
+	_exit(0);
+}
+
+/* The process is killed before call k. Returns whether the call was reached. */
+static bool try_kill(struct trial *t)
+{
+	static struct seen fresh, bare;
+	int status;
+
+	make_place(t->operation->kind);
+
+	pid_t pid = fork();
+
+	if (pid == 0)
+		die_in_operation(t);
+	CU_ASSERT_FATAL(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	if (WEXITSTATUS(status) == 0)
+		return false;
+	t->failed = "killed";
+	t->result = -2;
+	t->answer[0] = '\0';
+	t->from_there_on = true;
+	expect(t, WEXITSTATUS(status) == INTERPOSE_DIED, "exit %d", WEXITSTATUS(status));
+
+	int r = world_see_fresh(run_path, false, &fresh);
+
+	expect(t, r == 0, "a fresh store: %s", strerror(-r));
+	r = world_see_fresh(run_path, true, &bare);
+	expect(t, r == 0, "a store without index: %s", strerror(-r));
+	check_seen(t, &fresh);
+
+	const char *why = differs(&bare, &fresh);
+
+	expect(t, !*why, "without index there is something else: %s", why);
+	check_quota(t);
+	return true;
+}
+
+static void kill_operation(struct trial *t, size_t number)
+{
+	unsigned every = getenv("FAULTS_ALL") ? 1 : 9;
+	unsigned runs = 0;
+
+	t->poor = false;
+	t->error = 0;
+	for (t->k = 1 + number % every; try_kill(t); t->k += every)
+		runs++;
+	printf("%s: %u kills\n", t->operation->name, runs);
 }
 
 static void run_operation(size_t number)
@@ -514,7 +715,9 @@ static void run_operation(size_t number)
 	struct world w;
 	int r;
 
-	begin_run(&w, 0);
+	begin_run(&w, t.operation->kind & COURIER);
+	if (t.operation->before && strstr(t.operation->before, "SETMETADATA"))
+		CU_ASSERT_EQUAL(prepare(&w, t.operation), 0);
 	r = world_see(&w, &before);
 	CU_ASSERT_EQUAL(r, 0);
 	world_close(&w);
@@ -542,6 +745,7 @@ static void run_operation(size_t number)
 			runs++;
 		}
 	printf("%s: %u calls, %u runs\n", t.operation->name, t.k - 2, runs);
+	kill_operation(&t, number);
 }
 
 static void test_operations(void)
