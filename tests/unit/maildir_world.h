@@ -18,7 +18,8 @@
 enum { WORLD_BUDGET = 3, WORLD_RETRIES = 3, WORLD_OUT_BYTES = 1 << 20 };
 
 struct world {
-	char path[128];
+	char path[128], index_path[200];
+	struct log log; /* the store keeps what it is given: a world stays where it is */
 	enum fsync_mode fsync;
 	struct store *store;
 	struct engine *engine;
@@ -53,24 +54,17 @@ static inline const char *world_parent(void)
 
 static inline int world_open(struct world *w, const char *path, enum fsync_mode fsync)
 {
-	static struct log logs[2];
-	static unsigned n;
-	static char index_paths[2][200];
-	struct log *log = &logs[n];
-	char *index_path = index_paths[n];
-
-	n = !n; /* a second one beside the first */
 	*w = (struct world){ .fsync = fsync, .in = BUF(1 << 20), .out = BUF(WORLD_OUT_BYTES) };
 	snprintf(w->path, sizeof w->path, "%s", path);
-	snprintf(index_path, sizeof index_paths[0], "%s/restante.index", path);
-	*log = (struct log){ .sink = world_log, .arg = w };
+	snprintf(w->index_path, sizeof w->index_path, "%s/restante.index", path);
+	w->log = (struct log){ .sink = world_log, .arg = w };
 	return store_open(&(struct store_settings){ .path = w->path,
-				  .index_path = index_path,
+				  .index_path = w->index_path,
 				  .hierarchy_separator = '/',
 				  .fsync = fsync,
 				  .hostname = "test.example.org",
 				  .uidl_format = "%08Xu%08Xv" },
-		log, &w->store);
+		&w->log, &w->store);
 }
 
 static inline void world_hang_up(struct world *w)

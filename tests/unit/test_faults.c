@@ -30,7 +30,7 @@ enum {
 	QUOTA = 8,    /* there is a quota, of which nobody has counted what is used */
 	COURIER = 16, /* a mailbox was Courier's */
 	RESTS = 6,
-	UNDOES = 8,   /* what is undone may stay, where that fails as well */
+	UNDOES = 32,  /* what is undone may stay, where that fails as well */
 };
 
 static const struct operation {
