@@ -114,7 +114,7 @@ const struct conf_key conf_keys[] = {
 		       "first line of maildirsize" },
 	{ "mail", "quota-messages", CONF_NUMBER, AT(mail.quota_messages), "0", 0, UINT32_MAX,
 		.doc = "messages that a user may have; 0 as for quota-storage" },
-	{ "mail", "quota-ignore", CONF_LIST, AT(mail.quota_ignore), .min = 1,
+	{ "mail", "quota-ignore", CONF_LIST, AT(mail.quota_ignore), "",
 		.doc = "mailboxes that are in no quota, for example Trash" },
 
 	{ "imap", "admin", CONF_STRING, AT(imap.admin), "", .wrong = conf_wrong_uri,

@@ -250,6 +250,8 @@ static int store_list(const struct conf_key *key, struct slice value, struct are
 		if (list.n == CONF_LIST_MAX)
 			return wrong(ret_wrong, "has more than %d values; leave some out",
 				CONF_LIST_MAX);
+		if (key->min == 0 && slice_trim(item).n == 0)
+			return wrong(ret_wrong, "has a comma with nothing beside it; take it away");
 
 		int r = store_string(key, item, strings, &list.values[list.n], ret_wrong);
 
@@ -257,7 +259,7 @@ static int store_list(const struct conf_key *key, struct slice value, struct are
 			return r;
 		list.n++;
 	}
-	if (list.n == 0)
+	if (list.n == 0 && key->min > 0)
 		return wrong(ret_wrong, "must not be empty; write %s = FILE", key->name);
 	*at = list;
 	return 0;
