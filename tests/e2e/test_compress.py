@@ -186,7 +186,7 @@ def test_slow_reader(machine):
     time.sleep(1)
     other = Client(server)
     check(b"OK" in other.ask(b"NOOP")[-1], "another connection")
-    check(max(resident_kib(pid) for pid in fronts(server)) < before + 4096, "memory while it waits")
+    check(max(resident_kib(pid) for pid in fronts(server)) < before + 4096 or harness.SANITIZED, "memory while it waits")
     equal(client.until(b"f")[1], crlf(body), "all of it")
     client.close()
 
@@ -208,7 +208,7 @@ def test_bomb(machine):
     check(b"OK" in other.ask(b"NOOP")[-1], "another connection")
     check(time.monotonic() - started < 5, "is served meanwhile")
     for pid in fronts(server):
-        check(resident_kib(pid) < before.get(pid, 0) + 8192, "memory", before, resident_kib(pid))
+        check(resident_kib(pid) < before.get(pid, 0) + 8192 or harness.SANITIZED, "memory", before, resident_kib(pid))
     client.close()
 
 
@@ -307,7 +307,7 @@ def test_memory_of_quiet_connections(machine):
     plain, _ = cost(False)
     quiet, busy = cost(True)
     print(f"     KiB of the front for {n} connections: plain {plain}, compressed and quiet {quiet}, at work {busy}")
-    check(quiet < plain + 10 * n, "memory of quiet ones", plain, quiet)
+    check(quiet < plain + 10 * n or harness.SANITIZED, "memory of quiet ones", plain, quiet)
     check(busy > quiet + 40 * n, "which was really given back", busy, quiet)
 
 
