@@ -384,6 +384,7 @@ class Server:
             for pid in pids:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids), "the roles to be gone", 20)
 
 
 def imap_login(m, user, password):
