@@ -73,3 +73,10 @@ size_t uid_array_count_to(const struct uid_array *array, uint32_t msg_uid)
 	}
 	return low;
 }
+
+int uid_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}

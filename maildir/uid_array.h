@@ -21,3 +21,6 @@ size_t uid_array_common(const struct uid_array *a, const struct uid_array *b);
 
 /* How many are at most msg_uid. */
 size_t uid_array_count_to(const struct uid_array *array, uint32_t msg_uid);
+
+/* Compare two UIDs, each behind a uint32_t's address: for qsort(). Returns <0, 0 or >0. */
+int uid_compare(const void *a, const void *b);

@@ -1,6 +1,7 @@
 #include "maildir/vanished.h"
 
 #include "base/must.h"
+#include "maildir/uid_array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,13 +49,6 @@ void vanished_stamp(struct vanished *vanished, uint64_t modseq, size_t keep)
 		drop_oldest(vanished, vanished->n - keep / 2);
 }
 
-static int compare_uids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static size_t first_above(const struct vanished *vanished, uint64_t modseq)
 {
 	size_t low = 0, high = vanished->n;
@@ -81,7 +75,7 @@ int vanished_since(const struct vanished *vanished, uint64_t modseq, struct aren
 
 	for (size_t i = first; i < vanished->n; i++)
 		uids[n++] = vanished->entries[i].msg_uid;
-	qsort(uids, n, sizeof *uids, compare_uids);
+	qsort(uids, n, sizeof *uids, uid_compare);
 
 	size_t kept = 0;
 

@@ -237,13 +237,6 @@ static void sync_members(struct view *view, bool may_expunge, struct view_change
 	count_recent(view);
 }
 
-static int compare_uids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static int compare_told(const void *a, const void *b)
 {
 	const struct told *x = a, *y = b;
@@ -305,7 +298,7 @@ static void sync_flags(struct view *view, uint32_t last_known)
 			add_flags(view, uids[i], last_known);
 		if (view->flags_uids.n > 1)
 			qsort(view->flags_uids.p, view->flags_uids.n, sizeof(uint32_t),
-				compare_uids);
+				uid_compare);
 		for (size_t i = 0; i < view->flags_uids.n; i++)
 			if (i == 0 || view->flags_uids.p[i] != view->flags_uids.p[i - 1])
 				view->flags_uids.p[kept++] = view->flags_uids.p[i];

@@ -181,6 +181,26 @@ struct seen {
 	char metadata[400]; /* of the server and of INBOX */
 };
 
+/* The place of a mailbox in seen->mailboxes, or -1. */
+static inline int seen_mailbox(const struct seen *seen, const char *name)
+{
+	for (unsigned i = 0; i < seen->mailboxes_n; i++)
+		if (strcmp(seen->mailboxes[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* The message of a UID, or NULL. */
+static inline const struct seen_message *seen_uid(
+	const struct seen *seen, uint32_t uidvalidity, uint32_t msg_uid)
+{
+	for (unsigned i = 0; i < seen->n; i++)
+		if (seen->messages[i].msg_uid == msg_uid &&
+			seen->mailboxes[seen->messages[i].mailbox].uidvalidity == uidvalidity)
+			return &seen->messages[i];
+	return NULL;
+}
+
 static inline void world_message_text(const char *name, char *ret_text, size_t bytes)
 {
 	snprintf(ret_text, bytes, "Subject: %s\n\nThis is %s.\nThat was it.\n", name, name);

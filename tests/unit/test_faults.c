@@ -170,24 +170,6 @@ static unsigned count(const struct seen *seen, const char *mailbox, const char *
 	return n;
 }
 
-static int find_mailbox(const struct seen *seen, const char *name)
-{
-	for (unsigned i = 0; i < seen->mailboxes_n; i++)
-		if (strcmp(seen->mailboxes[i].name, name) == 0)
-			return (int)i;
-	return -1;
-}
-
-static const struct seen_message *find_uid(
-	const struct seen *seen, uint32_t uidvalidity, uint32_t msg_uid)
-{
-	for (unsigned i = 0; i < seen->n; i++)
-		if (seen->messages[i].msg_uid == msg_uid &&
-			seen->mailboxes[seen->messages[i].mailbox].uidvalidity == uidvalidity)
-			return &seen->messages[i];
-	return NULL;
-}
-
 /* A message with this text and these flags in a mailbox of this name. */
 static bool has_like(const struct seen *seen, const char *mailbox, const struct seen_message *like)
 {
@@ -209,7 +191,7 @@ static const char *differs(const struct seen *a, const struct seen *b)
 	if (strcmp(a->metadata, b->metadata) != 0)
 		return "metadata";
 	for (unsigned i = 0; i < a->mailboxes_n; i++)
-		if (find_mailbox(b, a->mailboxes[i].name) < 0) {
+		if (seen_mailbox(b, a->mailboxes[i].name) < 0) {
 			snprintf(why, sizeof why, "mailbox %s", a->mailboxes[i].name);
 			return why;
 		}
@@ -230,7 +212,7 @@ static const char *differs(const struct seen *a, const struct seen *b)
 static bool same_mailboxes(const struct seen *a, const struct seen *b)
 {
 	for (unsigned i = 0; i < a->mailboxes_n; i++)
-		if (find_mailbox(b, a->mailboxes[i].name) < 0)
+		if (seen_mailbox(b, a->mailboxes[i].name) < 0)
 			return false;
 	return a->mailboxes_n == b->mailboxes_n;
 }
@@ -312,7 +294,7 @@ static void check_uids(const struct trial *t, const struct seen *got)
 	for (unsigned i = 0; i < got->n; i++) {
 		const struct seen_message *m = &got->messages[i];
 		uint32_t uidvalidity = got->mailboxes[m->mailbox].uidvalidity;
-		const struct seen_message *was = find_uid(t->before, uidvalidity, m->msg_uid);
+		const struct seen_message *was = seen_uid(t->before, uidvalidity, m->msg_uid);
 
 		expect(t, !was || strcmp(was->text, m->text) == 0, "UID %u was %s, is %s",
 			m->msg_uid, was ? was->text : "", m->text);
@@ -321,14 +303,14 @@ static void check_uids(const struct trial *t, const struct seen *got)
 		if (!was || strcmp(was->flags, m->flags) == 0)
 			continue;
 
-		const struct seen_message *will = find_uid(t->after, uidvalidity, m->msg_uid);
+		const struct seen_message *will = seen_uid(t->after, uidvalidity, m->msg_uid);
 
 		expect(t, will && are_between(m->flags, was->flags, will->flags),
 			"%s: flags %s were %s, would be %s", m->text, m->flags, was->flags,
 			will ? will->flags : "gone");
 	}
 	for (unsigned i = 0; i < t->before->mailboxes_n; i++) {
-		int at = find_mailbox(got, t->before->mailboxes[i].name);
+		int at = seen_mailbox(got, t->before->mailboxes[i].name);
 
 		expect(t,
 			at < 0 || got->mailboxes[at].uidvalidity ==
@@ -365,13 +347,13 @@ static void check_tree(const struct trial *t, const struct seen *got)
 	for (unsigned i = 0; i < got->mailboxes_n; i++) {
 		const char *name = got->mailboxes[i].name;
 
-		expect(t, find_mailbox(t->before, name) >= 0 || find_mailbox(t->after, name) >= 0,
+		expect(t, seen_mailbox(t->before, name) >= 0 || seen_mailbox(t->after, name) >= 0,
 			"where does %s come from?", name);
 	}
 	for (unsigned i = 0; i < t->before->mailboxes_n; i++) {
 		const char *name = t->before->mailboxes[i].name;
 
-		expect(t, find_mailbox(t->after, name) < 0 || find_mailbox(got, name) >= 0,
+		expect(t, seen_mailbox(t->after, name) < 0 || seen_mailbox(got, name) >= 0,
 			"%s is gone", name);
 	}
 }

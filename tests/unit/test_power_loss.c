@@ -560,24 +560,6 @@ _printf_(4, 5) static void expect(
 		last->to_name ? last->to_name : "", o->first_seed);
 }
 
-static int find_mailbox(const struct seen *seen, const char *name)
-{
-	for (unsigned i = 0; i < seen->mailboxes_n; i++)
-		if (strcmp(seen->mailboxes[i].name, name) == 0)
-			return (int)i;
-	return -1;
-}
-
-static const struct seen_message *find_uid(
-	const struct seen *seen, uint32_t uidvalidity, uint32_t msg_uid)
-{
-	for (unsigned i = 0; i < seen->n; i++)
-		if (seen->messages[i].msg_uid == msg_uid &&
-			seen->mailboxes[seen->messages[i].mailbox].uidvalidity == uidvalidity)
-			return &seen->messages[i];
-	return NULL;
-}
-
 struct outcome {
 	const struct outage *outage;
 	const char *mode;
@@ -594,7 +576,7 @@ static bool has_flags_of(
 {
 	for (int i = from; i <= c->next; i++) {
 		const struct seen_message *told =
-			find_uid(&recording.shots[i].seen, uidvalidity, m->msg_uid);
+			seen_uid(&recording.shots[i].seen, uidvalidity, m->msg_uid);
 
 		if (told && strcmp(told->flags, m->flags) == 0)
 			return true;
@@ -648,7 +630,7 @@ static bool has_each_flag_of(
 		must_have = UINT64_MAX;
 		for (int i = from; i <= c->next; i++) {
 			const struct seen_message *told =
-				find_uid(&recording.shots[i].seen, uidvalidity, m->msg_uid);
+				seen_uid(&recording.shots[i].seen, uidvalidity, m->msg_uid);
 			uint64_t bits = told ? flag_bits(told->flags, words, &words_n) : 0;
 
 			if (!told)
@@ -667,12 +649,12 @@ static void check_uids(const struct outcome *c)
 		const struct seen_message *m = &c->got->messages[i];
 		uint32_t uidvalidity = c->got->mailboxes[m->mailbox].uidvalidity;
 		const char *name = c->got->mailboxes[m->mailbox].name;
-		bool told_now = find_uid(&recording.shots[c->last].seen, uidvalidity, m->msg_uid);
+		bool told_now = seen_uid(&recording.shots[c->last].seen, uidvalidity, m->msg_uid);
 		bool told = false;
 
 		for (int shot = 0; shot <= c->last; shot++) {
 			const struct seen_message *was =
-				find_uid(&recording.shots[shot].seen, uidvalidity, m->msg_uid);
+				seen_uid(&recording.shots[shot].seen, uidvalidity, m->msg_uid);
 
 			told |= was != NULL;
 			EXPECT(c, !was || strcmp(was->text, m->text) == 0,
@@ -745,7 +727,7 @@ static void check_mailboxes(const struct outcome *c)
 
 	for (unsigned i = 0; i < before->mailboxes_n; i++) {
 		const char *name = before->mailboxes[i].name;
-		int at = find_mailbox(c->got, name), will = find_mailbox(after, name);
+		int at = seen_mailbox(c->got, name), will = seen_mailbox(after, name);
 
 		if (will < 0 ||
 			before->mailboxes[i].uidvalidity != after->mailboxes[will].uidvalidity)
@@ -759,7 +741,7 @@ static void check_mailboxes(const struct outcome *c)
 	for (unsigned i = 0; i < c->got->mailboxes_n; i++) {
 		const char *name = c->got->mailboxes[i].name;
 
-		EXPECT(c, find_mailbox(before, name) >= 0 || find_mailbox(after, name) >= 0,
+		EXPECT(c, seen_mailbox(before, name) >= 0 || seen_mailbox(after, name) >= 0,
 			"%s is there", name);
 	}
 	EXPECT(c,
@@ -797,7 +779,7 @@ static void check_next_uids(const struct outcome *c)
 			seen.mailboxes[m->mailbox].name, m->flags);
 		for (int shot = 0; shot <= c->last; shot++)
 			EXPECT(c,
-				!find_uid(&recording.shots[shot].seen,
+				!seen_uid(&recording.shots[shot].seen,
 					seen.mailboxes[m->mailbox].uidvalidity, m->msg_uid),
 				"UID %u of %s is given once more", m->msg_uid,
 				seen.mailboxes[m->mailbox].name);
