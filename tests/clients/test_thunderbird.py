@@ -50,10 +50,11 @@ PREFS = {
     "offline.startup_state": 2,
 }
 
-# The account's root folder, and a folder of it by name (once it has been discovered).
+# The account's root folder, and a folder of it by name (once it has been discovered). INBOX is found by
+# its URI: its name is translated, and Thunderbird takes its flag away for a moment while it discovers.
 FOLDERS = """
 const server = MailServices.accounts.findServer("alice", "localhost", "imap");
-const folder = name => name == "INBOX" ? server.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox)
+const folder = name => name == "INBOX" ? server.rootFolder.subFolders.find(f => f.URI.endsWith("/INBOX"))
     : server.rootFolder.getChildNamed(name);
 const update = name => new Promise((resolve, reject) => folder(name).QueryInterface(Ci.nsIMsgImapMailFolder)
     .updateFolderWithListener(null, { OnStartRunningUrl() {}, OnStopRunningUrl(url, code) {
