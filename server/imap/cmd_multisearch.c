@@ -136,8 +136,7 @@ static struct multisearch_progress *begin_multisearch(struct imap *imap)
 		return NULL;
 	}
 	imap->command.progress = p;
-	if (a->has_modseq)
-		connection_enable_condstore(imap);
+	search_enable_condstore(imap, a);
 	if (a->filters)
 		r = list_mailboxes(imap, p);
 	if (r == 0)

@@ -87,8 +87,7 @@ static struct search_progress *begin_search(struct imap *imap)
 		return NULL;
 	imap->command.progress = p;
 	p->look.arena = &imap->arena;
-	if (a->has_modseq)
-		connection_enable_condstore(imap);
+	search_enable_condstore(imap, a);
 	if (search_look_begin(&p->look, imap, imap->view, a->key) == 0)
 		return p;
 	(void)too_large(imap, "Search text is too long");

@@ -306,7 +306,7 @@ void imap_deselect(struct imap *imap)
 	if (imap->state != IMAP_SELECTED)
 		return;
 	imap_save_result(imap, NULL);
-	contexts_done(&imap->contexts);
+	contexts_done(imap);
 	notify_note_deselected(imap);
 	message_file_close(&imap->file);
 	view_close(imap->view);

@@ -33,6 +33,38 @@ static enum parse take_partial(
 	return token_space(in) == PARSE_OK ? grammar_partial(in, &a->partial) : PARSE_BAD;
 }
 
+/*
+ * [[SP] "(" fetch-att *(SP fetch-att) ")"]: RFC 5465 section 8 has no space there, its example and RFC 4466 section 2.6.1
+ * have one.
+ */
+static enum parse take_update(
+	struct slice *in, struct grammar *grammar, struct search_arguments *a)
+{
+	struct slice s = *in, list;
+	struct fetch_arguments items;
+
+	if (slice_starts_with(s, SLICE(" (")))
+		s = slice_tail(s, 1);
+	if (!slice_starts_with(s, SLICE("(")))
+		return PARSE_OK;
+	if (a->update_fetch.n > 0)
+		return grammar_bad(grammar, GRAMMAR_SYNTAX, "One UPDATE only");
+	list = s;
+	if (grammar_fetch_items(&s, grammar, &items) != PARSE_OK)
+		return PARSE_BAD;
+	a->update_fetch = slice_head(list, list.n - s.n);
+	*in = s;
+	return PARSE_OK;
+}
+
+static enum parse take_parameters(struct slice *in, struct grammar *grammar,
+	enum search_return option, struct search_arguments *a)
+{
+	if (option == SEARCH_RETURN_PARTIAL)
+		return take_partial(in, grammar, a);
+	return option == SEARCH_RETURN_UPDATE ? take_update(in, grammar, a) : PARSE_OK;
+}
+
 static enum parse take_return_option(
 	struct slice *in, struct grammar *grammar, struct search_arguments *a)
 {
@@ -42,7 +74,7 @@ static enum parse take_return_option(
 		if (token_word(in, return_options[i].word) != PARSE_OK)
 			continue;
 		a->returns |= option;
-		return option == SEARCH_RETURN_PARTIAL ? take_partial(in, grammar, a) : PARSE_OK;
+		return take_parameters(in, grammar, option, a);
 	}
 	return grammar_bad(grammar, GRAMMAR_SYNTAX, "Unknown return option");
 }

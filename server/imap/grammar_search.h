@@ -1,6 +1,7 @@
 /* grammar_search.h - the arguments of SEARCH, SORT, THREAD and ESEARCH. Pure but for libc's charset converters. */
 #pragma once
 
+#include "server/imap/grammar_fetch.h"
 #include "server/imap/grammar_mailboxes.h"
 #include "server/imap/grammar_partial.h"
 #include "server/imap/grammar_search_key.h"
@@ -13,7 +14,7 @@ enum search_return {
 	SEARCH_RETURN_COUNT = 1 << 3,
 	SEARCH_RETURN_PARTIAL = 1 << 4,
 	SEARCH_RETURN_SAVE = 1 << 5,    /* RFC 5182 */
-	SEARCH_RETURN_UPDATE = 1 << 6,  /* RFC 5267 section 4.3 */
+	SEARCH_RETURN_UPDATE = 1 << 6,  /* RFC 5267 section 4.3, 5465 section 7 */
 	SEARCH_RETURN_CONTEXT = 1 << 7, /* RFC 5267 section 4.2: a hint, of which nothing is made */
 };
 
@@ -39,6 +40,7 @@ struct search_arguments {
 	bool extended;    /* RETURN was given: the answer is ESEARCH */
 	unsigned returns; /* enum search_return */
 	struct partial partial;
+	struct slice update_fetch; /* of UPDATE: "(" fetch-att ... ")" as it came, checked; n 0: none (RFC 5465 section 7) */
 	struct search_key *key;
 	bool has_modseq; /* as struct search_grammar */
 	struct slice program, charset; /* the search keys as they came, to be parsed again; as struct search_grammar */
@@ -51,7 +53,7 @@ struct search_arguments {
 
 /*
  * SEARCH   [SP "RETURN" SP "(" ... ")"] [SP "CHARSET" SP astring] 1*(SP search-key), and nothing behind.
- *          RFC 3501 section 6.4.4; 4731 section 3.1; 5182; 5267; 9394.
+ *          RFC 3501 section 6.4.4; 4731 section 3.1; 5182; 5267; 5465 section 7; 9394.
  * SORT     [SP "RETURN" ...] SP "(" ... ")" SP charset 1*(SP search-key). RFC 5256 section 3; 5267 section 3.
  * THREAD   SP thread-alg SP charset 1*(SP search-key). RFC 5256 section 3.
  * ESEARCH  [SP "IN" SP "(" ... ")"], then as SEARCH. RFC 7377.

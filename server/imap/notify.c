@@ -6,18 +6,12 @@
 
 #include "base/must.h"
 #include "maildir/events.h"
-#include "server/imap/cmd_fetch.h"
 #include "server/imap/cmd_notify.h"
 #include "server/imap/connection.h"
 #include "server/imap/notify_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-/* The FETCH of new messages. It names sequence numbers, so that UID is told only where it is asked for. */
-static const struct command_type fetch_type = {
-	"NOTIFY", 1 << IMAP_SELECTED, COMMAND_WAITS, NULL, cmd_fetch, end_fetch, "5465 5.2"
-};
 
 static bool is_active(const struct imap *imap)
 {
@@ -64,38 +58,16 @@ int notify_new(
 	return r;
 }
 
-static void swap_command(struct imap *imap, struct notify *notify)
-{
-	struct command command = imap->command;
-	struct arena arena = imap->arena;
-
-	imap->command = notify->command;
-	imap->arena = notify->command_arena;
-	notify->command = command;
-	notify->command_arena = arena;
-}
-
-static void end_fetch_beside(struct imap *imap, struct notify *notify)
-{
-	if (!notify->command.type)
-		return;
-	swap_command(imap, notify);
-	end_fetch(imap);
-	imap->command = (struct command){ 0 };
-	arena_reset(&imap->arena);
-	swap_command(imap, notify);
-}
-
 void notify_free(struct imap *imap, struct notify *notify)
 {
 	if (!notify)
 		return;
-	end_fetch_beside(imap, notify);
+	fetch_beside_end(imap, &notify->fetch);
 	status_look_end(&notify->look);
 	notify_forget_mailboxes(imap, notify);
 	if (notify->other_events)
 		store_unwatch_tree(imap->settings.store);
-	arena_done(&notify->command_arena);
+	arena_done(&notify->fetch_arena);
 	arena_done(&notify->names.arena);
 	arena_done(&notify->next_names.arena);
 	arena_done(&notify->arena);
@@ -166,7 +138,7 @@ void notify_note_deselected(struct imap *imap)
 {
 	if (!imap->notify)
 		return;
-	end_fetch_beside(imap, imap->notify);
+	fetch_beside_end(imap, &imap->notify->fetch);
 	imap->notify->has_fetched_uid = false;
 	if (imap->notify->stage >= NOTIFY_SELECTED)
 		imap->notify->stage = NOTIFY_QUIET;
@@ -233,36 +205,31 @@ static struct slice take_new(struct imap *imap, struct notify *notify, struct ar
 	return arena_copy(arena, buf_slice(&text));
 }
 
-static void begin_fetch_beside(struct imap *imap, struct notify *notify)
+static void begin_fetch(struct imap *imap, struct notify *notify)
 {
-	struct slice set = take_new(imap, notify, &notify->command_arena);
+	struct slice set;
 
-	if (set.n == 0)
-		return;
-	notify->command = (struct command){ .type = &fetch_type, };
-	notify->command.arguments.fetch = notify->selected->fetch;
-	notify->command.arguments.fetch.set = set;
+	arena_reset(&notify->fetch_arena);
+	set = take_new(imap, notify, &notify->fetch_arena);
+	if (set.n > 0)
+		fetch_beside_begin(&notify->fetch, &notify->selected->fetch, set, false);
 }
 
 /* New messages of others, as MessageNew asks for them. RFC 5465 section 5.2. */
 static enum run fetch_new(struct imap *imap, struct notify *notify)
 {
-	enum run run;
+	enum run run = RUN_DONE;
 
 	if (!imap->view || !notify->selected || notify->selected->fetch.n == 0)
 		return RUN_DONE;
-	for (;;) {
-		if (!notify->command.type && last_uid(imap) > notify->fetched_uid)
-			begin_fetch_beside(imap, notify);
-		if (!notify->command.type)
+	do {
+		if (!fetch_beside_is_busy(&notify->fetch) && last_uid(imap) > notify->fetched_uid)
+			begin_fetch(imap, notify);
+		if (!fetch_beside_is_busy(&notify->fetch))
 			return RUN_DONE;
-		swap_command(imap, notify);
-		run = cmd_fetch(imap);
-		swap_command(imap, notify);
-		if (run != RUN_DONE)
-			return run;
-		end_fetch_beside(imap, notify);
-	}
+		run = fetch_beside_run(imap, &notify->fetch);
+	} while (run == RUN_DONE);
+	return run;
 }
 
 /* RFC 5465 section 5.8. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "maildir/watch.h"
+#include "server/imap/fetch_beside.h"
 #include "server/imap/listing.h"
 #include "server/imap/notify.h"
 #include "server/imap/status_look.h"
@@ -63,8 +64,8 @@ struct notify {
 	bool has_fetched_uid;
 	struct seq_range own[NOTIFY_OWN_RANGES];
 	size_t own_n; /* how many there were */
-	struct command command; /* the FETCH of new messages: beside the one of the client */
-	struct arena command_arena;
+	struct arena fetch_arena; /* of what is fetched beside */
+	struct fetch_beside fetch; /* of new messages */
 };
 
 /* The events asked for of a mailbox, but for the selected one. */

@@ -9,6 +9,8 @@
 #include "base/must.h"
 #include "maildir/card.h"
 #include "server/imap/connection.h"
+#include "server/imap/fetch_beside.h"
+#include "server/imap/fetch_write.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +33,7 @@ struct context {
 	struct search search;
 	const struct sort_criterion *criteria;
 	size_t criteria_n; /* 0: SEARCH */
+	struct fetch_arguments fetch; /* of new messages among the results; n 0: nothing */
 	struct result *results;
 	size_t n, cap;
 
@@ -46,6 +49,9 @@ struct context {
 	enum change change;  /* that is gathered */
 	struct seq_range run;
 	struct buf told;
+	bool telling; /* what is gathered: nothing more is, until it is told */
+	struct buf added; /* new messages of it to be fetched: a set */
+	struct fetch_beside beside;
 };
 
 bool contexts_have(const struct contexts *contexts, struct slice tag)
@@ -56,30 +62,36 @@ bool contexts_have(const struct contexts *contexts, struct slice tag)
 	return false;
 }
 
-static void free_context(struct context *c)
+static void free_context(struct imap *imap, struct context *c)
 {
+	fetch_beside_end(imap, &c->beside);
 	for (size_t i = 0; i < c->n; i++)
 		free(c->results[i].key);
 	free(c->results);
 	search_done(&c->search);
 	buf_done(&c->told);
+	buf_done(&c->added);
 	arena_done(&c->arena);
 	free(c);
 }
 
-void contexts_done(struct contexts *contexts)
+void contexts_done(struct imap *imap)
 {
+	struct contexts *contexts = &imap->contexts;
+
 	while (contexts->first) {
 		struct context *c = contexts->first;
 
 		contexts->first = c->next;
-		free_context(c);
+		free_context(imap, c);
 	}
 	*contexts = (struct contexts){ 0 };
 }
 
-bool contexts_cancel(struct contexts *contexts, struct slice tag)
+bool contexts_cancel(struct imap *imap, struct slice tag)
 {
+	struct contexts *contexts = &imap->contexts;
+
 	for (struct context **at = &contexts->first; *at; at = &(*at)->next) {
 		struct context *c = *at;
 
@@ -87,7 +99,7 @@ bool contexts_cancel(struct contexts *contexts, struct slice tag)
 			continue;
 		*at = c->next;
 		contexts->n--;
-		free_context(c);
+		free_context(imap, c);
 		return true;
 	}
 	return false;
@@ -104,6 +116,27 @@ static struct search_key *parse_again(struct context *c, const struct search_arg
 
 	must(search_grammar_keys(&program, &g, &key) == PARSE_OK);
 	return key;
+}
+
+/* The items that UPDATE asks for. As far as they depend on it, enabled is what it was at the command. */
+static struct fetch_arguments parse_fetch(
+	struct arena *arena, unsigned enabled, const struct search_arguments *a)
+{
+	struct grammar grammar = { .arena = arena, .enabled = enabled };
+	struct slice text = arena_copy(arena, a->update_fetch);
+	struct fetch_arguments items = { .n = 0 };
+
+	if (text.n > 0)
+		must(grammar_fetch_items(&text, &grammar, &items) == PARSE_OK);
+	return items;
+}
+
+void search_enable_condstore(struct imap *imap, const struct search_arguments *a)
+{
+	struct fetch_arguments items = parse_fetch(&imap->arena, imap->enabled, a);
+
+	if (a->has_modseq || (fetch_needs(&items) & NEED_MODSEQ))
+		connection_enable_condstore(imap);
 }
 
 static struct sort_criterion *copy_criteria(struct context *c, const struct search_arguments *a)
@@ -167,7 +200,9 @@ static struct context *new_context(struct imap *imap)
 	c->by_uid = imap->command.type->flags & COMMAND_BY_UID;
 	c->criteria = copy_criteria(c, a);
 	c->criteria_n = a->criteria_n;
+	c->fetch = parse_fetch(&c->arena, imap->enabled, a);
 	c->told = BUF(TOLD_MAX_BYTES);
+	c->added = BUF(TOLD_MAX_BYTES);
 	c->search = (struct search){
 		.view = imap->view,
 		.mailbox = imap->mailbox,
@@ -338,6 +373,15 @@ enum run contexts_tell_expunged(struct imap *imap, const struct view_changes *ch
 	return RUN_DONE;
 }
 
+static void note_added(struct context *c, uint32_t number)
+{
+	struct writer w = { .out = &c->added };
+
+	write_text(&w, c->added.n > 0 ? "," : "");
+	write_number(&w, number);
+	must(!w.failed);
+}
+
 /* A message that matches now, and did not. Returns 0, -EINPROGRESS, -errno: it cannot be sorted, and is left out. */
 static int add_result(struct imap *imap, struct context *c, uint32_t msg_uid, uint32_t number)
 {
@@ -359,6 +403,8 @@ static int add_result(struct imap *imap, struct context *c, uint32_t msg_uid, ui
 
 	insert_result(c, at, result);
 	gather(c, CHANGE_ADD, number, at + 1);
+	if (c->fetch.n > 0 && msg_uid > c->last_uid) /* else its flags changed: the client knows it */
+		note_added(c, number);
 	return 0;
 }
 
@@ -416,16 +462,13 @@ static void begin_look(struct imap *imap, struct context *c)
 	c->target_modseq = mailbox_highestmodseq(imap->mailbox);
 }
 
-static enum run tell_changed_of(struct imap *imap, struct context *c)
+/* Look at what changed, until there is no more or enough is gathered. */
+static enum run look_on(struct imap *imap, struct context *c)
 {
 	const struct message *message;
 
-	if (!c->looking && mailbox_highestmodseq(imap->mailbox) == c->modseq &&
-		last_uid(imap) <= c->last_uid)
-		return RUN_DONE;
-	if (!c->looking)
-		begin_look(imap, c);
-	while ((message = next_changed(imap, c))) {
+	while (c->told.n < TOLD_BYTES && c->added.n < TOLD_BYTES &&
+		(message = next_changed(imap, c))) {
 		uint32_t msg_uid = message->msg_uid;
 
 		if (imap_output_full(imap))
@@ -436,10 +479,44 @@ static enum run tell_changed_of(struct imap *imap, struct context *c)
 		if (look_at(imap, c, msg_uid) < 0)
 			return RUN_STEP;
 		c->cursor_uid = msg_uid;
-		if (c->told.n >= TOLD_BYTES)
-			tell_gathered(imap, c);
 	}
+	return RUN_DONE;
+}
+
+/* Tell what is gathered, behind what is to be fetched of it. RFC 5465 section 7. */
+static enum run tell_batch(struct imap *imap, struct context *c)
+{
+	enum run run;
+
+	if (!c->telling && c->added.n > 0)
+		fetch_beside_begin(&c->beside, &c->fetch, buf_slice(&c->added), c->by_uid);
+	c->telling = true;
+	run = fetch_beside_run(imap, &c->beside);
+	if (run != RUN_DONE)
+		return run;
 	tell_gathered(imap, c);
+	buf_clear(&c->added);
+	c->telling = false;
+	return RUN_DONE;
+}
+
+static enum run tell_changed_of(struct imap *imap, struct context *c)
+{
+	enum run run = RUN_DONE;
+
+	if (!c->looking && mailbox_highestmodseq(imap->mailbox) == c->modseq &&
+		last_uid(imap) <= c->last_uid)
+		return RUN_DONE;
+	if (!c->looking)
+		begin_look(imap, c);
+	do {
+		if (!c->telling)
+			run = look_on(imap, c);
+		if (run == RUN_DONE)
+			run = tell_batch(imap, c);
+		if (run != RUN_DONE)
+			return run;
+	} while (next_changed(imap, c));
 	c->looking = false;
 	c->modseq = c->target_modseq;
 	c->last_uid = last_uid(imap);
@@ -466,6 +543,6 @@ enum run cmd_cancelupdate(struct imap *imap)
 	const struct cancel_arguments *a = &imap->command.arguments.cancel;
 
 	for (size_t i = 0; i < a->n; i++)
-		(void)contexts_cancel(&imap->contexts, a->tags[i]);
+		(void)contexts_cancel(imap, a->tags[i]);
 	return imap_ok(imap, NULL, "No further updates");
 }

@@ -13,6 +13,12 @@ struct contexts {
 	struct context *now; /* the one that is looked at in an update */
 };
 
+/*
+ * Call it when a search of these arguments begins, before anything is told: that of messages MODSEQ is to be told, in its
+ * answer or in updates, enables CONDSTORE. RFC 7162 section 3.1.
+ */
+void search_enable_condstore(struct imap *imap, const struct search_arguments *arguments);
+
 /* Whether there is one of that tag. */
 bool contexts_have(const struct contexts *contexts, struct slice tag);
 
@@ -31,8 +37,8 @@ enum { CONTEXT_SORTED_MAX = 200 * 1000 };
 void contexts_add(struct imap *imap, const struct context_result *result);
 
 /* CANCELUPDATE: drop the one of that tag. Returns whether there was one. */
-bool contexts_cancel(struct contexts *contexts, struct slice tag);
-void contexts_done(struct contexts *contexts);
+bool contexts_cancel(struct imap *imap, struct slice tag);
+void contexts_done(struct imap *imap);
 
 /*
  * Tell which results are expunged: before the EXPUNGE of the same changes, whose sequence numbers are still valid then.
@@ -42,8 +48,12 @@ enum run contexts_tell_expunged(struct imap *imap, const struct view_changes *ch
 
 /*
  * Look at every message that is new in the view, or changed, and tell which came to the results or went: behind EXISTS and
- * FETCH.
- * Returns RUN_DONE, RUN_OUTPUT, RUN_STEP.
+ * FETCH. Of new messages that came to the results what UPDATE asks for is told before (RFC 5465 section 7).
+ *
+ * RFC 5465 sections 5.2 and 7 want what NOTIFY asks for behind ADDTO and what UPDATE asks for before it, and at the same
+ * time one FETCH for both: two are told, each in its place.
+ *
+ * Returns RUN_DONE, RUN_OUTPUT, RUN_STEP, RUN_RETRY, RUN_CLOSE.
  */
 enum run contexts_tell_changed(struct imap *imap);
 

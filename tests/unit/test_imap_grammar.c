@@ -221,6 +221,8 @@ static void dump_search(const struct search_arguments *a, struct buf *out)
 	if (a->partial.first > 0)
 		add(out, "%s%u:%u ", a->partial.from_end ? "-" : "", a->partial.first,
 			a->partial.last);
+	if (a->update_fetch.n > 0)
+		add(out, "update%.*s ", SLICE_FMT(a->update_fetch));
 	for (size_t i = 0; i < a->criteria_n; i++)
 		add(out, "%s%s ", a->criteria[i].reverse ? "-" : "", sort_names[a->criteria[i].by]);
 	if (a->algorithm != 0)
@@ -600,6 +602,19 @@ static const struct {
 	{ S("SEARCH RETURN (MIN MAX COUNT) ALL"), "return b and(all)" },
 	{ S("SEARCH RETURN (SAVE) ALL"), "return 20 and(all)" },
 	{ S("SEARCH RETURN (save Context UPDATE COUNT) ALL"), "return e8 and(all)" },
+	{ S("SEARCH RETURN (UPDATE (UID FLAGS) COUNT) ALL"), "return 48 update(UID FLAGS) and(all)" },
+	{ S("UID SEARCH RETURN (update(BODY.PEEK[HEADER.FIELDS (From)])) ALL"),
+		"return 40 update(BODY.PEEK[HEADER.FIELDS (From)]) and(all)" },
+	{ S("SEARCH RETURN (UPDATE (UID) UPDATE) ALL"), "return 40 update(UID) and(all)" },
+	{ S("SEARCH RETURN (UPDATE (UID) UPDATE (UID)) ALL"), NULL },
+	{ S("SEARCH RETURN (UPDATE  (UID)) ALL"), NULL },
+	{ S("SEARCH RETURN (UPDATE ()) ALL"), NULL },
+	{ S("SEARCH RETURN (UPDATE (FAST)) ALL"), NULL },
+	{ S("SEARCH RETURN (UPDATE (UID)COUNT) ALL"), NULL },
+	{ S("SEARCH RETURN (UPDATE UID) ALL"), NULL },
+	{ S("SEARCH RETURN (UPDATE (UID) ALL"), NULL },
+	{ S("SORT RETURN (UPDATE (ENVELOPE)) (DATE) UTF-8 ALL"),
+		"return 40 update(ENVELOPE) date and(all)" },
 	{ S("SEARCH RETURN (PARTIAL 1:500) ALL"), "return 10 1:500 and(all)" },
 	{ S("SEARCH RETURN (MIN PARTIAL 500:400 MAX) ALL"), "return 13 400:500 and(all)" },
 	{ S("SEARCH RETURN (PARTIAL -1:-100) ALL"), "return 10 -1:100 and(all)" },
@@ -666,6 +681,8 @@ static const struct {
 	{ S("ESEARCH IN (subtree-one (a inbox \"b c\")) CHARSET UTF-8 ALL"),
 		"in 7 <a> <INBOX> <b c>; return 4 and(all)" },
 	{ S("ESEARCH IN (selected) RETURN (SAVE UPDATE) ALL"), "in 0; return 60 and(all)" },
+	{ S("ESEARCH IN (selected) RETURN (UPDATE (UID)) ALL"), "in 0; return 40 update(UID) and(all)" },
+	{ S("ESEARCH IN (personal) RETURN (UPDATE (UID)) ALL"), NULL },
 	{ S("ESEARCH IN (personal) RETURN (SAVE) ALL"), NULL },
 	{ S("ESEARCH IN (selected personal) RETURN (UPDATE) ALL"), NULL },
 	{ S("ESEARCH IN (selected-delayed) ALL"), NULL },
