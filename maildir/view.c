@@ -144,6 +144,11 @@ uint32_t view_uid(const struct view *view, uint32_t seqnum)
 	return view->uids->uids[seqnum - 1];
 }
 
+const uint32_t *view_uids(const struct view *view)
+{
+	return view->uids->uids;
+}
+
 uint32_t view_seqnum_at_most(const struct view *view, uint32_t msg_uid)
 {
 	return (uint32_t)uid_array_count_to(view->uids, msg_uid);

@@ -24,6 +24,8 @@ bool view_is_recent(const struct view *view, uint32_t msg_uid);
 
 /* The UID of a sequence number, 1 to view_exists(). */
 uint32_t view_uid(const struct view *view, uint32_t seqnum);
+/* All of them, ascending: [seqnum - 1]. Valid until view_sync(). */
+const uint32_t *view_uids(const struct view *view);
 /* The sequence number of a UID, or 0. */
 uint32_t view_seqnum(const struct view *view, uint32_t msg_uid);
 /* The highest sequence number whose UID is at most msg_uid, or 0: where a UID range begins or ends. */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+enum { PLAIN_A_UNIT = 64 }; /* messages of which only what is in memory is looked at */
+
 int search_look_begin(
 	struct search_look *look, struct imap *imap, struct view *view, struct search_key *key)
 {
@@ -64,8 +66,41 @@ static void add_found(struct search_look *look, uint32_t seqnum)
 		look->modseq = look->search.modseq;
 }
 
+static void pass_over(struct search_look *look, struct imap *imap, int error)
+{
+	passed_over_add(&look->over, imap, look->search.mailbox,
+		view_uid(look->search.view, look->seqnum), error, "cannot be searched");
+}
+
+static enum run look_at_plain(struct search_look *look, struct imap *imap)
+{
+	for (uint32_t seqnum; (seqnum = next_seqnum(look)) > 0;) {
+		struct seq_range range = look->candidates.ranges[look->range];
+		uint32_t exists = view_exists(look->search.view);
+
+		connection_progress(imap, look->done, look->goal);
+		if (!imap_spend(imap))
+			return RUN_STEP;
+		range.first = seqnum;
+		range.last = range.last < exists ? range.last : exists;
+		if (range.last - range.first >= PLAIN_A_UNIT)
+			range.last = range.first + PLAIN_A_UNIT - 1;
+		look->seqnum = search_plain_run(
+			&look->search, range, &look->found, &look->modseq);
+		look->done += look->seqnum - range.first;
+		if (look->seqnum > range.last)
+			continue;
+		pass_over(look, imap, -ENOENT);
+		look->seqnum++;
+		look->done++;
+	}
+	return RUN_DONE;
+}
+
 enum run search_look_run(struct search_look *look, struct imap *imap)
 {
+	if (search_is_plain(&look->search))
+		return look_at_plain(look, imap);
 	for (uint32_t seqnum; (seqnum = next_seqnum(look)) > 0; look->seqnum++) {
 		bool matches = false;
 
@@ -80,8 +115,7 @@ enum run search_look_run(struct search_look *look, struct imap *imap)
 		if (r == -EINPROGRESS)
 			return RUN_STEP;
 		if (r < 0)
-			passed_over_add(&look->over, imap, look->search.mailbox,
-				view_uid(look->search.view, seqnum), r, "cannot be searched");
+			pass_over(look, imap, r);
 		else if (matches)
 			add_found(look, seqnum);
 	}

@@ -16,12 +16,9 @@ enum { SECONDS_A_DAY = 86400 };
 
 /* What a key is prepared with, and what it said of the message that is looked at. */
 struct key_match {
-	struct seq_ranges numbers;
-	bool has_saved; /* "$" was in the set */
+	struct search_plain plain;
 	struct text_needle needle;
 	bool has_needle;
-	uint32_t flag; /* of a keyword that is a flag to us: $Forwarded */
-	int keyword;   /* its number; -1: no message has it */
 	struct search_body body;
 
 	uint32_t known_seqnum; /* matches is about this message; 0: about none */
@@ -46,10 +43,10 @@ static void prepare_set(
 	if (key->kind == SEARCH_UIDS)
 		star = exists > 0 ? view_uid(search->view, exists)
 				  : mailbox_uidnext(search->mailbox);
-	match->has_saved = seqset_cut_saved(&set);
+	match->plain.has_saved = seqset_cut_saved(&set);
 	if (set.n > 0)
 		must(seqset_parse(set, star > 0 ? star : UINT32_MAX, search->arena,
-			     &match->numbers) == PARSE_OK);
+			     &match->plain.numbers) == PARSE_OK);
 }
 
 static int prepare_key(struct search *search, struct search_key *key)
@@ -64,8 +61,9 @@ static int prepare_key(struct search *search, struct search_key *key)
 		prepare_set(search, key, match);
 		return 0;
 	case SEARCH_KEYWORD:
-		match->flag = flag_from_name(key->text);
-		match->keyword = mailbox_find_keyword(search->mailbox, key->text, false, &none);
+		match->plain.flag = flag_from_name(key->text);
+		match->plain.keyword =
+			mailbox_find_keyword(search->mailbox, key->text, false, &none);
 		return 0;
 	case SEARCH_HEADER:
 	case SEARCH_BODY:
@@ -82,13 +80,20 @@ static int prepare(struct search *search, struct search_key *key)
 
 	for (struct search_key *child = key->children; r == 0 && child; child = child->next)
 		r = prepare(search, child);
+	if (r == 0)
+		search_plain_note(key);
 	return r;
 }
 
 int search_init(struct search *search)
 {
+	int r;
+
 	search->text = BUF(LIMIT_HEADER_BYTES);
-	return prepare(search, search->key);
+	r = prepare(search, search->key);
+	if (r == 0)
+		search->bits = search_bits_of(search->key);
+	return r;
 }
 
 static void release(struct search_key *key)
@@ -130,13 +135,13 @@ static struct seq_ranges no_higher(struct seq_ranges set, uint32_t last, struct 
 static struct seq_ranges seqnums_of_key(struct search *search, const struct search_key *key)
 {
 	const struct key_match *match = key->match;
-	struct seq_ranges seqnums = match->numbers, saved;
+	struct seq_ranges seqnums = match->plain.numbers, saved;
 	uint32_t exists = view_exists(search->view);
 
 	if (key->kind == SEARCH_UIDS)
 		seqnums = uid_ranges_to_seqnums(search->view, &seqnums, search->arena);
 	seqnums = no_higher(seqnums, exists, search->arena);
-	if (match->has_saved) {
+	if (match->plain.has_saved) {
 		saved = uid_ranges_to_seqnums(search->view, search->saved, search->arena);
 		seqnums = seq_ranges_union(&seqnums, &saved, search->arena);
 	}
@@ -172,8 +177,8 @@ static void freeze_set(struct search *search, struct search_key *key)
 		uids = seq_ranges_union(&uids, &open, search->arena);
 	}
 	key->kind = SEARCH_UIDS;
-	match->numbers = uids;
-	match->has_saved = false;
+	match->plain.numbers = uids;
+	match->plain.has_saved = false;
 }
 
 static void freeze(struct search *search, struct search_key *key)
@@ -196,7 +201,8 @@ static void renew(struct search *search, struct search_key *key)
 
 	match->known_seqnum = 0;
 	if (key->kind == SEARCH_KEYWORD)
-		match->keyword = mailbox_find_keyword(search->mailbox, key->text, false, &none);
+		match->plain.keyword =
+			mailbox_find_keyword(search->mailbox, key->text, false, &none);
 	for (struct search_key *child = key->children; child; child = child->next)
 		renew(search, child);
 }
@@ -205,6 +211,14 @@ void search_renew(struct search *search)
 {
 	search->seqnum = 0;
 	renew(search, search->key);
+	search->bits = search_bits_of(search->key);
+}
+
+bool search_is_plain(const struct search *search)
+{
+	const struct search_plain *plain = search->key->match;
+
+	return plain->is_plain;
 }
 
 static uint32_t uid_of(const struct search *search)
@@ -377,16 +391,6 @@ static int match_body(
 	return search_body_run(&match->body, search->file, &wants, work, ret_matches);
 }
 
-static bool is_in_set(
-	const struct search *search, const struct search_key *key, uint32_t msg_uid)
-{
-	const struct key_match *match = key->match;
-
-	return seq_ranges_have(&match->numbers,
-		       key->kind == SEARCH_UIDS ? msg_uid : search->seqnum) ||
-	       (match->has_saved && seq_ranges_have(search->saved, msg_uid));
-}
-
 /* Messages are looked at one after the other: the next one mostly is where it is expected. */
 static const struct message *message_of(struct search *search)
 {
@@ -400,13 +404,6 @@ static const struct message *message_of(struct search *search)
 	if (message)
 		search->next_number = (size_t)(message - messages);
 	return message;
-}
-
-static bool has_keyword(const struct key_match *match, const struct message *message)
-{
-	if (match->flag)
-		return message->flags & match->flag;
-	return match->keyword >= 0 && (message->keywords >> match->keyword & 1);
 }
 
 static int match_key(
@@ -447,41 +444,21 @@ static int match_not(
 static int match_kind(
 	struct search *search, struct search_key *key, struct work *work, bool *ret_matches)
 {
-	const struct key_match *match = key->match;
 	const struct message *message = message_of(search);
 
 	if (!message)
 		return -ENOENT;
 	switch (key->kind) {
-	case SEARCH_ALL:
-		*ret_matches = true;
-		return 0;
 	case SEARCH_AND:
 	case SEARCH_OR:
 		return match_children(search, key, work, ret_matches);
 	case SEARCH_NOT:
 		return match_not(search, key, work, ret_matches);
-	case SEARCH_SEQNUMS:
-	case SEARCH_UIDS:
-		*ret_matches = is_in_set(search, key, message->msg_uid);
-		return 0;
-	case SEARCH_FLAG:
-		*ret_matches = message->flags & key->flag;
-		return 0;
-	case SEARCH_KEYWORD:
-		*ret_matches = has_keyword(match, message);
-		return 0;
-	case SEARCH_RECENT:
-		*ret_matches = view_is_recent(search->view, message->msg_uid);
-		return 0;
 	case SEARCH_INTERNALDATE:
 	case SEARCH_AGE:
 		return match_internaldate(search, key, ret_matches);
 	case SEARCH_SIZE:
 		return match_size(search, key, work, ret_matches);
-	case SEARCH_MODSEQ:
-		*ret_matches = message->modseq >= key->modseq;
-		return 0;
 	case SEARCH_SAVEDATE:
 		return match_savedate(search, key, ret_matches);
 	case SEARCH_EMAILID:
@@ -494,8 +471,10 @@ static int match_kind(
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
 		return match_body(search, key, work, ret_matches);
+	default:
+		*ret_matches = search_plain_matches(search, key, message);
+		return 0;
 	}
-	return -EINVAL;
 }
 
 /* What a key said of this message is kept: after a yield the tree is walked again from its root. */
@@ -527,5 +506,9 @@ int search_match(struct search *search, uint32_t seqnum, struct work *work, bool
 	if (!message)
 		return -ENOENT;
 	search->modseq = message->modseq;
+	if (!search_bits_match(&search->bits, message)) {
+		*ret_matches = false;
+		return 0;
+	}
 	return match_key(search, search->key, work, ret_matches);
 }

@@ -5,6 +5,7 @@
 #include "maildir/view.h"
 #include "server/imap/grammar_search_key.h"
 #include "server/imap/message_file.h"
+#include "server/imap/search_plain.h"
 #include "server/wire/seqset.h"
 
 /* The fields up to now_usec are the caller's to set. */
@@ -17,6 +18,7 @@ struct search {
 	struct search_key *key;         /* the tree */
 	uint64_t now_usec;              /* when the search began */
 
+	struct search_bits bits; /* what all messages found have */
 	uint32_t seqnum;       /* the message that is looked at */
 	size_t next_number;    /* in mailbox_messages(): where the next one is looked for first */
 	uint64_t modseq;       /* of the message that was looked at */
@@ -43,6 +45,9 @@ void search_freeze(struct search *search);
 
 /* Forget what was found out about messages, to look at them once more: they changed, or got other numbers. */
 void search_renew(struct search *search);
+
+/* Whether nothing is asked for but what is in memory: search_plain_run() then finds the same. */
+bool search_is_plain(const struct search *search);
 
 /*
  * Match the message of a sequence number.
