@@ -20,7 +20,6 @@ struct unlinked {
 static int unlink_message(
 	struct mailbox *mailbox, uint32_t msg_uid, struct unlinked *unlinked, struct work *work)
 {
-	uint64_t bytes = 0;
 	ssize_t number = list_find_uid(&mailbox->list, msg_uid);
 	char name[FILE_NAME_MAX_BYTES + 1];
 
@@ -29,11 +28,13 @@ static int unlink_message(
 	mailbox_file_name(mailbox, (size_t)number, name);
 
 	int dir_fd = mailbox_entry_dir(mailbox, (size_t)number);
-	bool counts = unlinked->counts && quota_file_size(dir_fd, name, &bytes) == 0;
+	struct quota_sum sum = { 0 };
 
+	if (unlinked->counts)
+		sum = quota_file_sum(dir_fd, name);
 	if (unlinkat(dir_fd, name, 0) == 0) {
-		unlinked->freed.bytes -= (int64_t)bytes;
-		unlinked->freed.messages -= counts;
+		unlinked->freed.bytes -= sum.bytes;
+		unlinked->freed.messages -= sum.messages;
 		return UNLINKED;
 	}
 	if (errno != ENOENT)

@@ -64,11 +64,12 @@ bool quota_parse(struct slice text, struct quota_text *ret_text)
 {
 	bool whole = text.n > 0 && text.p[text.n - 1] == '\n';
 	struct quota_text parsed = { .sums = 0 };
+	struct slice all = text, line;
 	struct quota_sum sum;
-	struct slice line;
 
 	if (slice_split(&text, '\n', &line))
 		parsed.limits = parse_limits(line);
+	parsed.limits_bytes = all.n - text.n;
 	*ret_text = parsed;
 	while (slice_split(&text, '\n', &line)) {
 		if (!parse_sum(line, &sum) || !add_sum(&parsed.used, &sum))

@@ -29,7 +29,8 @@ struct quota_sum {
 struct quota_text {
 	struct quota_limits limits;
 	struct quota_sum used;
-	size_t sums; /* lines behind the first */
+	size_t limits_bytes; /* of the first line, with its end */
+	size_t sums;         /* lines behind it */
 };
 
 /*

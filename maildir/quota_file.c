@@ -6,13 +6,15 @@
  *                                                written: what was counted decides this once
  *
  * A file that comes or goes and the line that says so are no one thing: a count that sees the one before it reads the
- * other's line would have it twice, or not at all. Hence VERIFY; in this process both happen in one call.
+ * other's line would have it twice, or not at all. Hence VERIFY; and what this process notes while a count is under way
+ * counts as a change of a mailbox (quota_count_doubt()), since VERIFY takes steps as well.
  */
 #include "maildir/quota_file.h"
 
 #include "base/must.h"
 #include "maildir/filename.h"
 #include "maildir/name.h"
+#include "maildir/quota_known.h"
 #include "maildir/store_state.h"
 #include "maildir/tree.h"
 #include "maildir/tree_change.h"
@@ -22,15 +24,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#define FILE_NAME      "maildirsize"
 #define LOCK_NAME      "maildirsize.lock"
 #define TEMPORARY_NAME "maildirsize.tmp"
 
 static const char *const PARTS[] = { "new", "cur" };
 enum { PARTS_COUNT = sizeof PARTS / sizeof *PARTS };
-
-/* What no sum comes back from. Messages of 32 bits: Dovecot reads no more. */
-static const struct quota_sum FORGET = { INT64_MIN / 4, -1000000000 };
 
 /* A directory with messages that count: of a mailbox, or of one deleted whose files are there. */
 struct counted {
@@ -51,61 +49,13 @@ struct quota_count {
 	struct quota_sum sum;
 };
 
-/* maildirsize as it stands. */
-struct known {
-	bool exists, reliable;
-	struct quota_text text;
-	struct stamp stamp;
-};
-
-static struct quota_limits limits_of_settings(const struct store *store)
-{
-	return (struct quota_limits){ store->settings.quota_bytes, store->settings.quota_messages };
-}
-
-static void complain(const struct store *store, const char *what, int error)
-{
-	log_line(store->log, LOG_PRIORITY_WARNING, "maildir %s/%s: %s: %s", store->settings.path,
-		FILE_NAME, what, strerror(-error));
-}
-
-static int open_file(const struct store *store, int flags, struct stat *ret_st)
-{
-	_cleanup_close_ int fd = openat(store->root_fd, FILE_NAME,
-		flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0 || fstat(fd, ret_st) < 0)
-		return -errno;
-	return S_ISREG(ret_st->st_mode) ? take_fd(&fd) : -EINVAL;
-}
-
-static int read_known(const struct store *store, struct known *ret_known)
-{
-	char text[QUOTA_FILE_MAX_BYTES + 1];
-	struct stat st;
-	_cleanup_close_ int fd = open_file(store, O_RDONLY, &st);
-
-	*ret_known = (struct known){ .exists = false };
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-
-	ssize_t n = dirs_read_at(fd, text, sizeof text, 0);
-
-	if (n < 0)
-		return (int)n;
-	ret_known->exists = true;
-	ret_known->stamp = stamp_from_stat(&st);
-	ret_known->reliable = quota_parse(slice_from(text, (size_t)n), &ret_known->text) &&
-			      n <= QUOTA_FILE_MAX_BYTES;
-	return 0;
-}
-
 bool quota_counts(const struct store *store)
 {
-	struct quota_limits limits = limits_of_settings(store);
+	struct quota_limits limits = quota_limits_of_settings(store);
 
 	return quota_limits_any(&limits) || store->quota_count ||
-	       faccessat(store->root_fd, FILE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	       faccessat(store->root_fd, QUOTA_FILE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
 }
 
 bool quota_counts_mailbox(const struct store *store, struct slice mailbox_name)
@@ -212,47 +162,36 @@ static int open_part(const struct store *store, const struct counted *counted, s
 	return fd < 0 ? fd : dirs_open(fd, PARTS[part], false);
 }
 
-int quota_file_size(int dir_fd, const char *name, uint64_t *ret_bytes)
+/* What is no message, or is gone meanwhile, is not counted. Returns 0, or -errno. */
+static int add_message(struct quota_count *count, const char *name)
 {
-	struct stat st;
+	uint64_t bytes = 0;
+	int r = filename_is_message(slice_str(name))
+			? quota_file_size(dirfd(count->dir), name, &bytes)
+			: -EINVAL;
 
-	if (filename_size(filename_parse(slice_str(name)).base, 'S', ret_bytes) &&
-		*ret_bytes <= INT64_MAX)
-		return 0;
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	*ret_bytes = (uint64_t)st.st_size;
-	return 0;
-}
-
-static void add_message(struct quota_count *count, const char *name)
-{
-	uint64_t bytes;
-
-	/* What is no message, or is gone meanwhile, is not counted. */
-	if (!filename_is_message(slice_str(name)) ||
-		quota_file_size(dirfd(count->dir), name, &bytes) < 0)
-		return;
+	if (r < 0)
+		return r == -EINVAL || r == -ENOENT ? 0 : r;
 	if (__builtin_add_overflow(count->sum.bytes, (int64_t)bytes, &count->sum.bytes))
 		count->sum.bytes = INT64_MAX;
 	count->sum.messages++;
+	return 0;
 }
 
 /* Read on in the directory that is open. Returns 0: to its end; -EINPROGRESS; -errno: what was counted is not all. */
 static int read_part(struct quota_count *count, struct work *work)
 {
-	errno = 0;
-	for (struct dirent *e; (e = readdir(count->dir)); errno = 0) {
-		add_message(count, e->d_name);
-		if (work->budget == 0) /* behind the first: every step comes one on */
+	struct dirent *e;
+	int r = 0;
+
+	while (r == 0 && (errno = 0, e = readdir(count->dir))) {
+		r = add_message(count, e->d_name);
+		if (r == 0 && work->budget == 0) /* behind the first: every step comes one on */
 			return -EINPROGRESS;
-		work->budget--;
+		work->budget -= work->budget > 0;
 	}
-
-	int r = -errno;
-
+	if (r == 0)
+		r = -errno;
 	closedir(take_ptr(count->dir));
 	return r;
 }
@@ -324,13 +263,19 @@ static int write_count(struct store *store, const struct quota_count *count, str
 	r = quota_format(&count->limits, &count->sum, &text);
 	if (r == 0)
 		r = dirs_replace_file(store->root_fd,
-			&(struct replacement){ .name = FILE_NAME,
+			&(struct replacement){ .name = QUOTA_FILE_NAME,
 				.temporary_name = TEMPORARY_NAME,
 				.text = buf_slice(&text),
 				.sync = store->settings.fsync != FSYNC_NEVER },
 			&stamp);
 	lock_release(&lock, store->root_fd, LOCK_NAME);
+	store->quota_doubt &= r < 0;
 	return r;
+}
+
+void quota_count_doubt(struct store *store)
+{
+	store->quota_count->changed = true;
 }
 
 static int begin_again(struct store *store)
@@ -365,12 +310,12 @@ static int step_count(struct store *store, struct work *work, struct quota_usage
 		int q = write_count(store, count, work);
 
 		if (q < 0)
-			complain(store, "cannot be written", q);
+			quota_complain(store, "cannot be written", q);
 	}
 	if (r == 0)
 		*ret_usage = (struct quota_usage){ count->limits, count->sum };
 	else
-		complain(store, "mailboxes cannot be counted", r);
+		quota_complain(store, "mailboxes cannot be counted", r);
 	quota_done(store);
 	return r;
 }
@@ -387,7 +332,7 @@ static struct quota_sum sum_of(const struct quota_sum *a, const struct quota_sum
 }
 
 /* Whether the file answers the question. An answer of "too much" is doubted, unless it was counted just now. */
-static bool is_trusted(const struct known *known, const struct quota_limits *limits,
+static bool is_trusted(const struct quota_known *known, const struct quota_limits *limits,
 	const struct quota_sum *more, uint64_t now_usec)
 {
 	struct quota_sum all = sum_of(&known->text.used, more);
@@ -405,28 +350,28 @@ static bool is_trusted(const struct known *known, const struct quota_limits *lim
 static int find_usage(struct store *store, const struct quota_sum *more, struct work *work,
 	struct quota_usage *ret_usage)
 {
-	struct quota_limits limits = limits_of_settings(store);
-	struct known known;
+	struct quota_limits limits = quota_limits_of_settings(store);
+	struct quota_known known;
 	int r;
 
 	if (store->quota_count)
 		return step_count(store, work, ret_usage);
-	r = read_known(store, &known);
+	r = quota_known_read(store, &known);
 	if (r < 0) {
-		complain(store, "cannot be read", r);
+		quota_complain(store, "cannot be read", r);
 		return r;
 	}
 	if (!quota_limits_any(&limits))
 		limits = known.text.limits;
 	if (!quota_limits_any(&limits))
 		return -ENODATA;
-	if (is_trusted(&known, &limits, more, work->now_usec)) {
+	if (!store->quota_doubt && is_trusted(&known, &limits, more, work->now_usec)) {
 		*ret_usage = (struct quota_usage){ limits, known.text.used };
 		return 0;
 	}
 	r = begin_count(store, &limits);
 	if (r < 0) {
-		complain(store, "mailboxes cannot be counted", r);
+		quota_complain(store, "mailboxes cannot be counted", r);
 		quota_done(store);
 		return r;
 	}
@@ -456,30 +401,4 @@ int quota_check(struct store *store, struct slice mailbox_name, const struct quo
 		return 0;
 	usage.used = sum_of(&usage.used, more);
 	return quota_is_over(&usage.limits, &usage.used) ? -EDQUOT : 0;
-}
-
-/* One write: other programs append at the same time. A file to be counted anew need not grow. */
-void quota_note(struct store *store, const struct quota_sum *change)
-{
-	_cleanup_buf_ struct buf line = BUF(QUOTA_LINE_BYTES);
-	struct stat st;
-
-	if (change->bytes == 0 && change->messages == 0)
-		return;
-
-	_cleanup_close_ int fd = open_file(store, O_WRONLY | O_APPEND, &st);
-	int r = fd == -ENOENT ? 0 : fd;
-
-	if (fd >= 0 && st.st_size <= QUOTA_FILE_MAX_BYTES) {
-		r = quota_format_sum(change, &line);
-		if (r == 0)
-			r = dirs_write(fd, buf_slice(&line));
-	}
-	if (r < 0)
-		complain(store, "cannot be written", r);
-}
-
-void quota_forget(struct store *store)
-{
-	quota_note(store, &FORGET);
 }

@@ -41,7 +41,10 @@ bool quota_counts(const struct store *store);
 /* Whether a mailbox is counted: it is not one of settings.quota_ignore. */
 bool quota_counts_mailbox(const struct store *store, struct slice mailbox_name);
 
-/* Note that files came or went. Where that cannot be written, it is logged, and the next count finds out. */
+/*
+ * Note that files came or went. Where that cannot be written, it is logged, and the sum is spoiled, so that it is counted
+ * anew: quota_note.c.
+ */
 void quota_note(struct store *store, const struct quota_sum *change);
 
 /* What is counted changed as a whole: make everybody count anew. */
@@ -50,5 +53,17 @@ void quota_forget(struct store *store);
 /* The size of a message file: S= in its name, else by stat. Returns 0; -ENOENT, -errno. */
 _must_check_ int quota_file_size(int dir_fd, const char *name, uint64_t *ret_bytes);
 
-/* Forget a count under way. For store_close(). */
+/*
+ * What a message file takes of the quota: nothing if it is none. Where that cannot be told, so much that taking it off
+ * makes everybody count anew.
+ */
+struct quota_sum quota_file_sum(int dir_fd, const char *name);
+
+/* For quota_note.c: what is counted changed while it was being counted. There is a count under way. */
+void quota_count_doubt(struct store *store);
+
+/* Forget a count under way. */
 void quota_done(struct store *store);
+
+/* The same, for store_close(): what could not be noted is tried once more. */
+void quota_close(struct store *store);

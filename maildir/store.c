@@ -184,7 +184,7 @@ void store_close(struct store *store)
 		remove_mailbox(store->mailboxes);
 	}
 	index_close(store->index);
-	quota_done(store);
+	quota_close(store);
 	store_events_done(store);
 	if (store->watch_fd >= 0)
 		close(store->watch_fd);

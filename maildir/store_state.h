@@ -22,6 +22,7 @@ struct store {
 	uint64_t tree_count;
 	struct store_events *events; /* events.h; or NULL */
 	struct quota_count *quota_count; /* a count under way (quota_file.c), or NULL */
+	bool quota_doubt; /* the sum in maildirsize lacks a change, and nobody could be told (quota_note.c) */
 };
 
 /* Whether the mailbox of a directory is open, or kept because it is not saved yet. */

@@ -49,9 +49,10 @@ static int remove_tree(
 
 static int remove_entry(DIR *dir, const char *name, struct level level, struct purging *purging)
 {
-	uint64_t bytes = 0;
-	bool counts = level.messages && filename_is_message(slice_str(name)) &&
-		      quota_file_size(dirfd(dir), name, &bytes) == 0;
+	struct quota_sum sum = { 0 };
+
+	if (level.messages && filename_is_message(slice_str(name)))
+		sum = quota_file_sum(dirfd(dir), name);
 
 	if (unlinkat(dirfd(dir), name, 0) < 0) {
 		if (errno == EISDIR || errno == EPERM)
@@ -60,10 +61,8 @@ static int remove_entry(DIR *dir, const char *name, struct level level, struct p
 		return errno == ENOENT ? 0 : -errno;
 	}
 	purging->work->budget--; /* not for a directory: even one unit must remove something */
-	if (counts) {
-		purging->freed.bytes -= (int64_t)bytes;
-		purging->freed.messages--;
-	}
+	purging->freed.bytes -= sum.bytes;
+	purging->freed.messages -= sum.messages;
 	return 0;
 }
 

@@ -5,6 +5,9 @@
 #include "maildir/tree.h"
 #include "tests/unit/maildir_fixture.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 static const char *const TRASH[] = { "Trash" };
 
 static void test_parse(void)
@@ -387,6 +390,126 @@ static void test_odd_files(void)
 	fixture_done(&f);
 }
 
+/* A change counts on a sum that was counted. Where there is none, it must not look like one. */
+static void test_note_without_sum(void)
+{
+	static const char *const texts[] = { "100S\n", "100S", "100S\n1 1\n12", "100S\n1 1\njunk\n",
+		"100S\n1 1\n-2 -2\n" };
+	struct fixture f;
+
+	fixture_init(&f);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		fixture_write(&f, "maildirsize", texts[i]);
+		quota_note(f.store, &(struct quota_sum){ 34, 1 });
+		CHECK(strcmp(fixture_read(&f, "maildirsize"), texts[i]) == 0, "row %zu: %s", i,
+			fixture_read(&f, "maildirsize"));
+		check_used(&f, 0, 0);
+		CU_ASSERT_STRING_EQUAL(fixture_read(&f, "maildirsize"), "100S\n0 0\n");
+	}
+	fixture_done(&f);
+}
+
+/* A real limit, of this process: the line is cut short after so many bytes, or does not come to be at all. */
+static void test_note_cut_short(void)
+{
+	struct rlimit before, low;
+	struct fixture f;
+
+	fixture_init(&f);
+	signal(SIGXFSZ, SIG_IGN);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &before), 0);
+	for (rlim_t bytes = 0; bytes <= 5; bytes++) {
+		fixture_write(&f, "maildirsize", "100S\n0 0\n");
+		low = (struct rlimit){ strlen("100S\n0 0\n") + bytes, before.rlim_max };
+		CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &low), 0);
+		quota_note(f.store, &(struct quota_sum){ 34, 1 });
+		CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &before), 0);
+		CHECK(strcmp(fixture_read(&f, "maildirsize"),
+			      bytes == 5 ? "100S\n0 0\n34 1\n" : "100S\n") == 0,
+			"%u: %s", (unsigned)bytes, fixture_read(&f, "maildirsize"));
+		check_used(&f, bytes == 5 ? 34 : 0, bytes == 5);
+	}
+	fixture_done(&f);
+}
+
+/* No descriptor is left: neither the line nor anything else can be written. The limits are a user's own, and stay. */
+static void test_note_impossible(void)
+{
+	static const char sum[] = "100S\n50 5\n";
+	struct rlimit before, low;
+	struct fixture f;
+
+	fixture_init(&f);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int way = 0; way < 3; way++) {
+		fixture_write(&f, "maildirsize", sum);
+		low = (struct rlimit){ 0, before.rlim_max };
+		CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &low), 0);
+		quota_note(f.store, &(struct quota_sum){ 34, 1 });
+		CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+		CU_ASSERT_STRING_EQUAL(fixture_read(&f, "maildirsize"), sum);
+
+		/* This process does not believe it; others must not for longer than can be helped. */
+		if (way == 0)
+			check_used(&f, 0, 0);
+		else if (way == 1)
+			quota_note(f.store, &(struct quota_sum){ 1, 1 });
+		fixture_reopen(&f);
+		check_used(&f, 0, 0);
+		CU_ASSERT_STRING_EQUAL(fixture_read(&f, "maildirsize"), "100S\n0 0\n");
+	}
+
+	/* Limits that are in the settings: then it is as good as no file. */
+	f.store->settings.quota_bytes = 100;
+	low = (struct rlimit){ 0, before.rlim_max };
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &low), 0);
+	quota_note(f.store, &(struct quota_sum){ 34, 1 });
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+	CU_ASSERT_FALSE(fixture_exists(&f, "maildirsize"));
+	fixture_done(&f);
+}
+
+/* A message goes while the mailboxes are looked at once more: what was counted before is not written. */
+static void test_note_while_counted(void)
+{
+	struct fixture f;
+	struct work work;
+	struct quota_usage used;
+	const struct message *messages;
+	char name[64];
+	bool noted = true;
+
+	fixture_init(&f);
+	f.store->settings.quota_messages = 1000;
+	CU_ASSERT_EQUAL_FATAL(tree_create(f.store, SLICE("Zed")), 0);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof name, "cur/%d.x,S=3:2,", i);
+		fixture_write(&f, name, "abc");
+	}
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	for (unsigned steps = 1; noted; steps++) {
+		size_t left = mailbox_messages(f.mailbox, &messages);
+		unsigned n = 0;
+		int r = -EINPROGRESS;
+
+		CU_ASSERT_FATAL(left > 0);
+		noted = false;
+		while (r == -EINPROGRESS) {
+			work = (struct work){ .now_usec = clock_realtime_usec(), .budget = 3 };
+			r = quota_usage(f.store, &work, &used);
+			if (r != -EINPROGRESS || ++n != steps)
+				continue;
+			CU_ASSERT_EQUAL(fixture_expunge(&f, messages[0].msg_uid), 0);
+			noted = true;
+			left--;
+		}
+		CU_ASSERT_EQUAL(r, 0);
+		check_used(&f, 3 * (int64_t)left, (int64_t)left);
+		CU_ASSERT_EQUAL(unlink(fixture_path(&f, "maildirsize")), 0);
+	}
+	fixture_done(&f);
+}
+
 static const struct unit_test tests[] = {
 	{ "the text is read", test_parse },
 	{ "the text is written", test_format },
@@ -398,6 +521,10 @@ static const struct unit_test tests[] = {
 	{ "a mailbox that is not counted is deleted", test_ignored_deleted },
 	{ "a count in steps", test_steps },
 	{ "odd files in its place", test_odd_files },
+	{ "a change where no sum was counted", test_note_without_sum },
+	{ "a change that is cut short", test_note_cut_short },
+	{ "a change that cannot be noted", test_note_impossible },
+	{ "a change while it is counted", test_note_while_counted },
 };
 
 UNIT_MAIN("quota", tests)
