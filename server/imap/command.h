@@ -41,6 +41,7 @@ enum command_flag {
 	COMMAND_NO_SYNC = 1 << 3,    /* ends without looking for changes of the mailbox */
 	COMMAND_BY_NUMBER = 1 << 5, /* takes sequence numbers, but EXPUNGE may be told */
 	COMMAND_WAITS = 1 << 6,     /* for the client, while it runs: no progress is told */
+	COMMAND_UNASKED = 1 << 7,   /* no client sent it: what it tells is news */
 	COMMAND_LITERAL8 = 1 << 10, /* takes values with NUL: literal8 */
 	COMMAND_MESSAGE = 1 << 4, /* takes messages: run begins when the literal of the first is announced */
 };

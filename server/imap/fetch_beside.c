@@ -3,12 +3,13 @@
 #include "base/must.h"
 #include "server/imap/cmd_fetch.h"
 
-/* By sequence number UID is told only where it is asked for. */
+enum { FLAGS = COMMAND_WAITS | COMMAND_UNASKED };
+
+/* By sequence number UID is told where it is asked for, or all news has it. */
 static const struct command_type types[] = {
-	[false] = { "FETCH", 1 << IMAP_SELECTED, COMMAND_WAITS, NULL, cmd_fetch, end_fetch,
-		"5465 5.2, 7" },
-	[true] = { "UID FETCH", 1 << IMAP_SELECTED, COMMAND_WAITS | COMMAND_BY_UID, NULL, cmd_fetch,
-		end_fetch, "5465 7" },
+	[false] = { "FETCH", 1 << IMAP_SELECTED, FLAGS, NULL, cmd_fetch, end_fetch, "5465 5.2, 7" },
+	[true] = { "UID FETCH", 1 << IMAP_SELECTED, FLAGS | COMMAND_BY_UID, NULL, cmd_fetch, end_fetch,
+		"5465 7" },
 };
 
 void fetch_beside_begin(struct fetch_beside *beside, const struct fetch_arguments *items,

@@ -402,16 +402,19 @@ static bool asks_for(const struct imap *imap, enum fetch_kind kind)
 	return false;
 }
 
-/*
- * UID is part of every response to a UID FETCH (RFC 9051 section 6.4.9), and of one that tells of a change (RFC 7162
- * section 3.2.4).
- */
+/* A response that tells of a change has more items than were asked for. RFC 7162 sections 3.1 and 3.2.4; 9051 section 7.5.2. */
+static bool is_news(const struct imap *imap, const struct fetch_write *write)
+{
+	return write->seen_set || (imap->command.type->flags & COMMAND_UNASKED);
+}
+
+/* UID is part of every response to a UID FETCH (RFC 9051 section 6.4.9), and of news. */
 static bool must_add_uid(const struct imap *imap, const struct fetch_write *write)
 {
 	if ((imap->enabled & ENABLED_UIDONLY) || asks_for(imap, FETCH_UID))
 		return false;
 	return (imap->command.type->flags & COMMAND_BY_UID) ||
-	       (write->seen_set && connection_tells_uid(imap));
+	       (is_news(imap, write) && connection_tells_uid(imap));
 }
 
 /* Keep what must not change while the response is written. It is told now: what changes later is news. */
@@ -443,7 +446,7 @@ static void finish(struct imap *imap, struct fetch_write *write)
 		write_raw(&imap->out, SLICE(" "));
 		write_flags(imap, write);
 	}
-	if (write->seen_set && connection_tells_modseq(imap) && !asks_for(imap, FETCH_MODSEQ)) {
+	if (is_news(imap, write) && connection_tells_modseq(imap) && !asks_for(imap, FETCH_MODSEQ)) {
 		write_raw(&imap->out, SLICE(" "));
 		connection_write_modseq(imap, write->message.modseq);
 	}
