@@ -50,6 +50,7 @@ struct append_progress {
 	struct mailbox *mailbox;
 	struct append *append;
 	struct quota_sum announced; /* of the messages so far, without what REPLACE frees */
+	bool knows_freed;           /* it was taken off */
 
 	size_t at; /* in the frame's command: where the next element begins */
 	struct append_grammar place;
@@ -161,7 +162,6 @@ static enum run begin_append(struct imap *imap)
 
 	enum run run = replace_begin(imap, &p->replace, &freed);
 
-	p->announced = (struct quota_sum){ -freed.bytes, -freed.messages };
 	append_replaces(p->append, &freed);
 	return run;
 }
@@ -222,6 +222,15 @@ static enum run check_octets(struct imap *imap, struct append_progress *p, uint6
 {
 	if (octets > LIMIT_MESSAGE_BYTES - p->octets)
 		return append_failed(imap, p, -EFBIG);
+	if (replaces(imap) && !p->knows_freed) {
+		struct quota_sum freed;
+
+		if (replace_freed_octets(imap, &p->replace, &freed) < 0)
+			return RUN_STEP;
+		p->announced.bytes -= freed.bytes;
+		p->announced.messages -= freed.messages;
+		p->knows_freed = true;
+	}
 
 	struct quota_sum more = { p->announced.bytes + (int64_t)octets, p->announced.messages };
 	int r = quota_check(imap->settings.store, mailbox_name(p->mailbox), &more, &imap->work);

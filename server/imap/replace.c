@@ -21,6 +21,21 @@ static struct quota_sum freed_by(struct imap *imap, uint32_t msg_uid)
 	return (struct quota_sum){ .bytes = (int64_t)bytes, .messages = 1 };
 }
 
+int replace_freed_octets(
+	struct imap *imap, const struct replace *replace, struct quota_sum *ret_freed)
+{
+	uint64_t octets;
+	int r;
+
+	*ret_freed = (struct quota_sum){ 0 };
+	if (!quota_counts_mailbox(imap->settings.store, mailbox_name(imap->mailbox)))
+		return 0;
+	r = mailbox_rfc822_size(imap->mailbox, replace->old_uid, &imap->work, &octets);
+	if (r == 0)
+		*ret_freed = (struct quota_sum){ .bytes = (int64_t)octets, .messages = 1 };
+	return r == -EINPROGRESS ? r : 0;
+}
+
 enum run replace_begin(struct imap *imap, struct replace *replace, struct quota_sum *ret_freed)
 {
 	uint32_t number = imap->command.arguments.append.replaced, seqnum = number;

@@ -28,6 +28,14 @@ struct replace {
 enum run replace_begin(struct imap *imap, struct replace *replace, struct quota_sum *ret_freed);
 
 /*
+ * What its going frees as messages are announced, in octets: the quota counts the file, which has line ends without CR.
+ * A message that is gone frees nothing.
+ * Returns 0, -EINPROGRESS.
+ */
+_must_check_ int replace_freed_octets(
+	struct imap *imap, const struct replace *replace, struct quota_sum *ret_freed);
+
+/*
  * Before the new one is added: see whether the old one is still there.
  * Returns RUN_DONE: the command is completed if it is not; RUN_STEP, RUN_RETRY.
  */

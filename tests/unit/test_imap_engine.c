@@ -1,47 +1,11 @@
 /* What the session asks of the IMAP engine beside its dialogue: descriptions, counts, limits of output. */
-#include "base/limits.h"
-#include "server/imap/imap.h"
-#include "tests/unit/unit.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "tests/unit/imap_talk.h"
 
 static char root[64];
 
 static struct store *make_store(void)
 {
-	static const char *const names[] = { "cur", "new", "tmp" };
-	struct store *store = NULL;
-	char path[100];
-
-	strcpy(root, "/tmp/restante-engine-XXXXXX");
-	CU_ASSERT_FATAL(mkdtemp(root) != NULL);
-	for (int i = 0; i < 3; i++) {
-		snprintf(path, sizeof path, "%s/%s", root, names[i]);
-		CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
-	}
-
-	const struct store_settings settings = {
-		.path = root,
-		.hierarchy_separator = '.',
-		.fsync = FSYNC_NEVER,
-		.hostname = "host",
-		.uidl_format = "%08Xu%08Xv",
-	};
-
-	CU_ASSERT_FATAL(store_open(&settings, NULL, &store) == 0);
-	return store;
-}
-
-static void remove_store(struct store *store)
-{
-	char command[100];
-
-	store_close(store);
-	snprintf(command, sizeof command, "rm -rf %s", root);
-	CU_ASSERT(system(command) == 0);
+	return talk_make_store(root);
 }
 
 /* A message whose header is one long Subject. */
@@ -61,45 +25,22 @@ static void deliver_long_header(size_t bytes)
 	free(text);
 }
 
-struct talk {
-	struct store *store;
-	struct engine *engine;
-	struct buf in, out;
-};
-
 static struct talk start(struct store *store, size_t out_bytes)
 {
-	return (struct talk){
-		.store = store,
-		.engine = imap_new(
-			&(struct imap_settings){ .store = store, .user = "u", .version = "0" }),
-		.in = BUF(100000),
-		.out = BUF(out_bytes),
-	};
+	return talk_begin(store, out_bytes);
 }
 
 static void finish(struct talk *t)
 {
-	t->engine->type->free(t->engine);
-	buf_done(&t->in);
-	buf_done(&t->out);
-	remove_store(t->store);
+	struct store *store = t->store;
+
+	talk_end(t);
+	talk_remove_store(store, root);
 }
 
 static enum engine_wants say(struct talk *t, const char *text)
 {
-	enum engine_wants wants;
-
-	CU_ASSERT(buf_add_str(&t->in, text) == 0);
-	do {
-		struct engine_io io = { .in = &t->in,
-			.out = &t->out,
-			.now_usec = UINT64_C(1800000000000000),
-			.budget = 100 };
-
-		wants = t->engine->type->step(t->engine, &io);
-	} while (wants == ENGINE_STEP);
-	return wants;
+	return talk_say(t, text);
 }
 
 static void expect_description(struct talk *t, const char *want)
