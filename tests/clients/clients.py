@@ -31,7 +31,7 @@ def message(number, subject=None, body=None):
 
 
 def fresh(machine, messages=(), mailboxes=(), user="alice", **sections):
-    """A server whose user has these messages in INBOX and these other mailboxes, empty and subscribed."""
+    """A server whose user has these messages in INBOX and these other mailboxes, empty. All are subscribed."""
     path = machine.path("home", user, "Maildir")
     shutil.rmtree(path, ignore_errors=True)
     machine.maildir(user, messages)
@@ -39,6 +39,7 @@ def fresh(machine, messages=(), mailboxes=(), user="alice", **sections):
     m = server.imap(user)
     for name in mailboxes:
         m.create(name)
+    for name in ("INBOX", *mailboxes):
         m.subscribe(name)
     m.logout()
     return server

@@ -51,7 +51,7 @@ PREFS = {
 }
 
 # The account's root folder, and a folder of it by name (once it has been discovered). INBOX is found by
-# its URI: its name is translated, and Thunderbird takes its flag away for a moment while it discovers.
+# its URI, since its name is translated.
 FOLDERS = """
 const server = MailServices.accounts.findServer("alice", "localhost", "imap");
 const folder = name => name == "INBOX" ? server.rootFolder.subFolders.find(f => f.URI.endsWith("/INBOX"))
@@ -76,8 +76,8 @@ await Services.logins.addLoginAsync(login);
 
 OPEN = FOLDERS + """
 await update("INBOX");
-server.performExpand(Services.wm.getMostRecentWindow("mail:3pane").msgWindow);
-while (!server.rootFolder.containsChildNamed("Archive") || [...folder("INBOX").messages].length < arguments[0])
+const open = () => folder("INBOX") && folder("Archive") && folder("Drafts") && [...folder("INBOX").messages].length >= arguments[0];
+while (!open())
     await new Promise(r => setTimeout(r, 200));
 return { subjects: [...folder("INBOX").messages].map(m => m.mime2DecodedSubject),
          folders: server.rootFolder.subFolders.map(f => f.name) };
