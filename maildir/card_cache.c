@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/must.h"
 #include "maildir/card_format.h"
+#include "maildir/digest.h"
 #include "maildir/store_state.h"
 
 #include <errno.h>
@@ -47,8 +48,7 @@ static struct card_cache *cache_of(struct mailbox *mailbox)
 	return mailbox->card_cache;
 }
 
-/* The index, and the mailbox's number in it; NULL: there is none, or it takes nothing. */
-static struct index *index_of(struct mailbox *mailbox, uint32_t *ret_number)
+struct index *card_cache_index(struct mailbox *mailbox, uint32_t *ret_number)
 {
 	struct index *index = mailbox->store->index;
 	struct card_cache *cache = cache_of(mailbox);
@@ -68,7 +68,7 @@ int card_cache_get(
 {
 	const struct card_cache *cache = cache_of(mailbox);
 	uint32_t number;
-	struct index *index = index_of(mailbox, &number);
+	struct index *index = card_cache_index(mailbox, &number);
 
 	if (index && index_get(index, INDEX_CARDS, number, key_of(kind, msg_uid), ret_record) == 0)
 		return 0;
@@ -100,7 +100,7 @@ void card_cache_put(
 {
 	uint64_t key = key_of(kind, msg_uid);
 	uint32_t number;
-	struct index *index = index_of(mailbox, &number);
+	struct index *index = card_cache_index(mailbox, &number);
 
 	keep(cache_of(mailbox), key, record);
 	if (index)
@@ -112,11 +112,12 @@ void card_cache_forget(struct mailbox *mailbox, uint32_t msg_uid)
 	uint64_t first = key_of(CARD_KIND_CARD, msg_uid), last = key_of(CARD_KIND_PREVIEW, msg_uid);
 	struct card_cache *cache = cache_of(mailbox);
 	uint32_t number;
-	struct index *index = index_of(mailbox, &number);
+	struct index *index = card_cache_index(mailbox, &number);
 
 	for (size_t i = 0; i < KEPT; i++)
 		if (cache->kept[i].key >= first && cache->kept[i].key <= last)
 			cache->kept[i].key = 0;
 	if (index)
 		index_delete(index, INDEX_CARDS, number, first, last);
+	digest_forget(mailbox, msg_uid);
 }

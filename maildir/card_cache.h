@@ -6,6 +6,9 @@
 /* What a record tells of a message. Written into the index: values stay. */
 enum card_kind { CARD_KIND_CARD, CARD_KIND_PREVIEW }; /* one bit of the key */
 
+/* The index, and the mailbox's number in it; NULL: there is none, or it takes nothing. */
+struct index *card_cache_index(struct mailbox *mailbox, uint32_t *ret_number);
+
 struct card_cache;
 void card_cache_free(struct card_cache *cache);
 
@@ -20,5 +23,5 @@ _must_check_ int card_cache_get(
 void card_cache_put(
 	struct mailbox *mailbox, enum card_kind kind, uint32_t msg_uid, struct slice record);
 
-/* A message has left the mailbox: forget all records of it. */
+/* A message has left the mailbox: forget all records of it, and its digest. */
 void card_cache_forget(struct mailbox *mailbox, uint32_t msg_uid);

@@ -10,7 +10,7 @@
  *
  * Numbers are little-endian. All bytes of the record belong to a slice, and no byte follows.
  */
-enum { CARD_VERSION = 1, CARD_NUMBERS_BYTES = 4 + 8 + 4 + 4 + 8 + 8 + 8 };
+enum { CARD_NUMBERS_BYTES = 4 + 8 + 4 + 4 + 8 + 8 + 8 };
 
 /* The keys come first: what does not fit is left out from the end. */
 static const size_t slices[] = {

@@ -44,6 +44,7 @@ struct card {
 };
 
 enum {
+	CARD_VERSION = 1, /* of the record, and of what the sort keys of a message are */
 	CARD_KEY_BYTES = 500, /* of text a sort key is made from */
 	CARD_ID_BYTES = 1000, /* a longer message-id is cut off */
 	CARD_REFERENCES_BYTES = 16 * 1024,

@@ -24,6 +24,7 @@ enum index_table {
 	INDEX_NAMES,      /* key: UID >> INDEX_CHUNK_SHIFT */
 	INDEX_EXPUNGED,   /* key: modseq */
 	INDEX_CARDS,      /* key: UID << 1 | enum card_kind */
+	INDEX_DIGESTS,    /* key: UID >> INDEX_CHUNK_SHIFT */
 	INDEX_TABLES
 };
 

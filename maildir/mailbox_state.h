@@ -85,6 +85,7 @@ struct mailbox {
 	bool leftovers_removed; /* tmp/ was looked through, since the mailbox was opened */
 	struct size_count counts[SIZE_COUNTS];
 	struct card_cache *card_cache;     /* card_cache.h; NULL: nothing was kept yet */
+	struct digest_cache *digests;      /* digest.h; NULL: none was asked for lately */
 	struct card_makings *card_makings; /* card.h; NULL: none was made yet */
 	uint32_t
 		vanished_uid; /* a message whose file was not where it should be: looked for by a sync */

@@ -280,6 +280,13 @@ static bool restore(struct mailbox *mailbox, struct snapshot_found *found)
 	return false;
 }
 
+/* A list that is read anew has another key for its hashes: what was made under the old one is of no use any more. */
+static void drop_digests(struct mailbox *mailbox, uint32_t number)
+{
+	if (number > 0)
+		index_delete(index_of(mailbox), INDEX_DIGESTS, number, 0, UINT64_MAX);
+}
+
 void snapshot_restore(struct mailbox *mailbox)
 {
 	struct snapshot_found found = { .fd = -1 };
@@ -288,6 +295,7 @@ void snapshot_restore(struct mailbox *mailbox)
 		return;
 	mailbox->snapshot.is_tried = true;
 	if (!index_works(index_of(mailbox)) || !restore(mailbox, &found)) {
+		drop_digests(mailbox, found.number);
 		forget_keywords(mailbox);
 		raise_above_files(mailbox);
 	}
@@ -298,6 +306,7 @@ void snapshot_restore(struct mailbox *mailbox)
 void snapshot_forget(struct mailbox *mailbox)
 {
 	must(mailbox->snapshot.is_restored);
+	drop_digests(mailbox, mailbox->snapshot.number);
 	mailbox->snapshot = (struct snapshot){ .is_tried = true };
 	forget_keywords(mailbox);
 	vanished_reset(&mailbox->vanished, 0);

@@ -1,6 +1,7 @@
 #include "base/must.h"
 #include "maildir/card_cache.h"
 #include "maildir/courier_adopt.h"
+#include "maildir/digest.h"
 #include "maildir/events.h"
 #include "maildir/name.h"
 #include "maildir/pop3_uidl.h"
@@ -125,6 +126,7 @@ static void free_mailbox(struct mailbox *mailbox)
 	courier_adoption_free(mailbox->adoption);
 	card_makings_free(mailbox->card_makings);
 	card_cache_free(mailbox->card_cache);
+	digest_cache_free(mailbox->digests);
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		if (*fds[i] >= 0)
 			close(*fds[i]);
@@ -144,6 +146,7 @@ static void remove_mailbox(struct mailbox *mailbox)
 	while (*link != mailbox)
 		link = &(*link)->next;
 	*link = mailbox->next;
+	digest_rest(mailbox);
 	store_unwatch_mailbox(mailbox->store, mailbox);
 	sync_abort(mailbox);
 	free_mailbox(mailbox);
@@ -157,6 +160,7 @@ uint64_t store_rest(struct store *store)
 		uint64_t usec = snapshot_save(mailbox, false);
 
 		next = mailbox->next;
+		digest_rest(mailbox);
 		if (usec < again_usec)
 			again_usec = usec;
 		if (usec == UINT64_MAX && mailbox->opened == 0)

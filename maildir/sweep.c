@@ -81,7 +81,8 @@ static bool is_there(const struct store *store, const struct sweep *sweep, struc
 /* Delete some of what it has. Returns whether there may be more. */
 static bool delete_some(struct index *index, uint32_t number)
 {
-	static const enum index_table tables[] = { INDEX_CARDS, INDEX_MESSAGES, INDEX_NAMES };
+	static const enum index_table tables[] = { INDEX_CARDS, INDEX_DIGESTS,
+		INDEX_MESSAGES, INDEX_NAMES };
 	struct slice record;
 
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {

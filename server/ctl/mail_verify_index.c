@@ -3,6 +3,7 @@
 #include "base/must.h"
 #include "maildir/card_cache.h"
 #include "maildir/card_format.h"
+#include "maildir/digest_format.h"
 #include "maildir/filename.h"
 #include "maildir/keyword_files.h"
 
@@ -100,6 +101,7 @@ static void check_damage(struct comparison *c)
 		[INDEX_NAMES] = "names of messages",
 		[INDEX_EXPUNGED] = "expunged messages",
 		[INDEX_CARDS] = "a card",
+		[INDEX_DIGESTS] = "digests of cards",
 	};
 	size_t n;
 
@@ -344,9 +346,86 @@ static void check_card(struct comparison *c, uint32_t msg_uid, size_t number, st
 		compare(c, msg_uid, "on the card the size", (const uint64_t[2]){ card.rfc822_size, octets });
 }
 
+/* NULL: it has none that can be used. */
+static const struct index_item *find_card_of(const struct comparison *c, uint32_t msg_uid)
+{
+	uint64_t key = (uint64_t)msg_uid << 1 | CARD_KIND_CARD;
+	size_t low = 0, n, high;
+	const struct index_item *items = index_records_of(c->records, INDEX_CARDS, c->number, &n);
+
+	for (high = n; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (index_key_number(&items[middle].key) < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && index_key_number(&items[low].key) == key && !items[low].is_damaged ? &items[low]
+											     : NULL;
+}
+
+static bool is_digest_of(const struct card *digest, const struct card *card)
+{
+	return digest->sent_date == card->sent_date && digest->internaldate == card->internaldate &&
+	       digest->sent_zone_minutes == card->sent_zone_minutes &&
+	       slice_equal(digest->base_subject, card->base_subject) &&
+	       slice_equal(digest->from, card->from) && slice_equal(digest->to, card->to) &&
+	       slice_equal(digest->cc, card->cc) &&
+	       slice_equal(digest->display_from, card->display_from) &&
+	       slice_equal(digest->display_to, card->display_to);
+}
+
+/* Returns whether its message is gone. */
+static bool check_digest(struct comparison *c, const struct digests *digests, size_t place)
+{
+	const struct digest *digest = &digests->entries[place];
+	ssize_t number = list_find_uid(&c->list, digest->msg_uid);
+	const struct index_item *item = find_card_of(c, digest->msg_uid);
+	struct card of_digest, card;
+
+	if (number < 0)
+		return true;
+	digests_card(digests, place, &of_digest);
+	if (digest->hash != c->list.hashes[number])
+		find(c, "index-card", digest->msg_uid, SLICE("the digest is of another file; it is made anew"));
+	else if (item && card_unpack(item->value, card_identity(c->header.uidvalidity,
+						 list_base(&c->list, (size_t)number)), &card) &&
+		 !is_digest_of(&of_digest, &card))
+		find(c, "index-card", digest->msg_uid, SLICE("the digest says something else than the card"));
+	return false;
+}
+
+/* Returns how many are of messages that are gone. */
+static size_t check_digests(struct comparison *c)
+{
+	struct digests digests = { .origin.uidvalidity = c->header.uidvalidity };
+	size_t n, gone = 0;
+	const struct index_item *items =
+		index_records_of(c->records, INDEX_DIGESTS, c->number, &n);
+
+	memcpy(digests.origin.hash_key, c->header.hash_key, sizeof digests.origin.hash_key);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t chunk = index_key_number(&items[i].key);
+
+		if (items[i].is_damaged)
+			continue;
+		if (chunk > UINT32_MAX >> INDEX_CHUNK_SHIFT ||
+			!digests_parse(&digests, items[i].value, (uint32_t)chunk))
+			find(c, "index-card", 0,
+				survey_text(c->survey, "the digests %llu are none, or of other files; they are made anew",
+					(unsigned long long)chunk));
+		for (size_t place = 0; place < digests.n; place++)
+			gone += check_digest(c, &digests, place);
+		digests.n = 0;
+	}
+	digests_done(&digests);
+	return gone;
+}
+
 static void check_cards(struct comparison *c)
 {
-	size_t n, gone = 0;
+	size_t n, gone = check_digests(c);
 	const struct index_item *items = index_records_of(c->records, INDEX_CARDS, c->number, &n);
 
 	for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,7 @@
 #include "server/imap/cmd_search.h"
 
 #include "maildir/card.h"
+#include "maildir/digest.h"
 #include "server/imap/connection.h"
 #include "server/imap/search_answer.h"
 #include "server/imap/search_context.h"
@@ -104,6 +105,17 @@ static void list_found(struct imap *imap, struct search_progress *p)
 			p->seqnums[p->n++] = n;
 }
 
+static int find_sort_card(struct imap *imap, uint32_t msg_uid, struct card *ret_card)
+{
+	const struct search_arguments *a = arguments(imap);
+	int r = mailbox_digest(imap->mailbox, msg_uid, &imap->work, ret_card);
+
+	if (r == 0 && (ret_card->flags & CARD_HEADER_ONLY) &&
+		search_sort_has(a->criteria, a->criteria_n, SORT_SIZE))
+		r = mailbox_card(imap->mailbox, msg_uid, &imap->work, ret_card);
+	return r;
+}
+
 /* The keys of what was found; messages whose key cannot be had are left out. */
 static enum run find_keys(struct imap *imap, struct search_progress *p)
 {
@@ -120,7 +132,7 @@ static enum run find_keys(struct imap *imap, struct search_progress *p)
 		if (!p->spent && !imap_spend(imap))
 			return RUN_STEP;
 
-		int r = mailbox_card(imap->mailbox, msg_uid, &imap->work, &card);
+		int r = find_sort_card(imap, msg_uid, &card);
 
 		p->spent = r == -EINPROGRESS;
 		if (p->spent)

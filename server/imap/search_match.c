@@ -226,15 +226,18 @@ static uint32_t uid_of(const struct search *search)
 	return view_uid(search->view, search->seqnum);
 }
 
-static int find_card(struct search *search, struct work *work)
+/* Find the card of the message, or at least its digest. */
+static int find_card(struct search *search, enum search_card wanted, struct work *work)
 {
-	if (search->has_card)
+	uint32_t msg_uid = uid_of(search);
+	int r;
+
+	if (search->card_has >= wanted)
 		return 0;
-
-	int r = mailbox_card_of_header(
-		search->mailbox, uid_of(search), work, &search->card);
-
-	search->has_card = r == 0;
+	r = wanted == SEARCH_CARD_DIGEST
+		    ? mailbox_digest(search->mailbox, msg_uid, work, &search->card)
+		    : mailbox_card_of_header(search->mailbox, msg_uid, work, &search->card);
+	search->card_has = r == 0 ? wanted : SEARCH_CARD_NONE;
 	return r;
 }
 
@@ -251,7 +254,7 @@ static int match_internaldate(
 	int64_t seconds;
 	int r = mailbox_internaldate(search->mailbox, uid_of(search), &seconds);
 
-	search->has_card = false;
+	search->card_has = SEARCH_CARD_NONE;
 	if (r < 0)
 		return r;
 	if (key->kind == SEARCH_AGE) {
@@ -270,7 +273,7 @@ static int match_savedate(struct search *search, const struct search_key *key, b
 	int64_t seconds;
 	int r = mailbox_savedate(search->mailbox, uid_of(search), &seconds);
 
-	search->has_card = false;
+	search->card_has = SEARCH_CARD_NONE;
 	if (r == -ENODATA) { /* SAVEDATE is NIL */
 		*ret_matches = false;
 		return 0;
@@ -286,7 +289,7 @@ static int match_size(
 	uint64_t octets;
 	int r = mailbox_rfc822_size(search->mailbox, uid_of(search), work, &octets);
 
-	search->has_card = false;
+	search->card_has = SEARCH_CARD_NONE;
 	if (r < 0)
 		return r;
 	*ret_matches = key->larger ? octets > key->octets : octets < key->octets;
@@ -300,14 +303,14 @@ static int match_objectid(
 	int r = 0;
 
 	if (key->kind == SEARCH_THREADID) {
-		r = find_card(search, work);
+		r = find_card(search, SEARCH_CARD_WHOLE, work);
 		if (r == 0)
 			r = mailbox_threadid(
 				search->mailbox, uid_of(search), &search->card, id);
 	} else {
 		r = mailbox_emailid(search->mailbox, uid_of(search), id);
 	}
-	search->has_card = false;
+	search->card_has = SEARCH_CARD_NONE;
 	if (r == 0)
 		*ret_matches = slice_equal(slice_str(id), key->text);
 	return r;
@@ -317,7 +320,7 @@ static int match_objectid(
 static int match_sent(
 	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
-	int r = find_card(search, work);
+	int r = find_card(search, SEARCH_CARD_DIGEST, work);
 
 	if (r == 0)
 		*ret_matches = (search->card.flags & CARD_HAS_SENT_DATE) &&
@@ -339,21 +342,26 @@ static bool header_matches(const struct search_key *key, struct slice header)
 	return false;
 }
 
-/* The card has the fields that are asked for often; the file has all. */
+/* The digest has the fields that have search keys of their own, the card those that are asked for often, the file all. */
 static int match_header(
 	struct search *search, const struct search_key *key, struct work *work, bool *ret_matches)
 {
-	if (card_has_field(key->name)) {
-		int r = find_card(search, work);
+	const bool has[] = {
+		[SEARCH_CARD_DIGEST] = digest_has_field(key->name),
+		[SEARCH_CARD_WHOLE] = card_has_field(key->name),
+	};
+
+	for (enum search_card from = SEARCH_CARD_DIGEST; from <= SEARCH_CARD_WHOLE; from++) {
+		int r = has[from] ? find_card(search, from, work) : 0;
 
 		if (r < 0)
 			return r;
-		if (search->card.fields.p) {
+		if (has[from] && search->card.fields.p) {
 			*ret_matches = header_matches(key, search->card.fields);
 			return 0;
 		}
 	}
-	search->has_card = false;
+	search->card_has = SEARCH_CARD_NONE;
 
 	int r = message_file_open(search->file, search->mailbox, uid_of(search));
 
@@ -373,7 +381,7 @@ static int match_body(
 		*ret_matches = true;
 		return 0;
 	}
-	search->has_card = false;
+	search->card_has = SEARCH_CARD_NONE;
 
 	int r = message_file_open(search->file, search->mailbox, uid_of(search));
 
@@ -501,7 +509,7 @@ int search_match(struct search *search, uint32_t seqnum, struct work *work, bool
 	if (seqnum == search->seqnum + 1)
 		search->next_number++;
 	search->seqnum = seqnum;
-	search->has_card = false;
+	search->card_has = SEARCH_CARD_NONE;
 	message = message_of(search);
 	if (!message)
 		return -ENOENT;

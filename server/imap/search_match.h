@@ -2,6 +2,7 @@
 #pragma once
 
 #include "maildir/card.h"
+#include "maildir/digest.h"
 #include "maildir/view.h"
 #include "server/imap/grammar_search_key.h"
 #include "server/imap/message_file.h"
@@ -22,8 +23,8 @@ struct search {
 	uint32_t seqnum;       /* the message that is looked at */
 	size_t next_number;    /* in mailbox_messages(): where the next one is looked for first */
 	uint64_t modseq;       /* of the message that was looked at */
-	struct card card;      /* of the message, if has_card */
-	bool has_card;
+	struct card card;      /* of the message */
+	enum search_card { SEARCH_CARD_NONE, SEARCH_CARD_DIGEST, SEARCH_CARD_WHOLE } card_has;
 	struct buf text;       /* scratch */
 };
 

@@ -47,6 +47,14 @@ void search_sort_free(struct search_sort *sort)
 	free(sort);
 }
 
+bool search_sort_has(const struct sort_criterion *criteria, size_t n, enum sort_by by)
+{
+	for (size_t i = 0; i < n; i++)
+		if (criteria[i].by == by)
+			return true;
+	return false;
+}
+
 static int add_part(const struct sort_criterion *c, const struct card *card, struct buf *out)
 {
 	switch (c->by) {

@@ -11,6 +11,9 @@ struct search_sort;
 struct search_sort *search_sort_new(const struct sort_criterion *criteria, size_t n);
 void search_sort_free(struct search_sort *sort);
 
+/* Whether that is among what is sorted by. */
+bool search_sort_has(const struct sort_criterion *criteria, size_t n, enum sort_by by);
+
 /* Append what the message of a card is sorted by: of two messages the lesser bytes come first. Returns 0 or -ENOBUFS. */
 _must_check_ int search_sort_key(const struct sort_criterion *criteria, size_t n,
 	const struct card *card, struct buf *out);

@@ -155,6 +155,7 @@ def test_verify_index(machine):
     m.select("INBOX")
     modseq = int(re.search(rb"HIGHESTMODSEQ (\d+)", m.status("INBOX", "(HIGHESTMODSEQ)")[1][0]).group(1))
     m.fetch("1:*", "(ENVELOPE RFC822.SIZE INTERNALDATE)")
+    m.search(None, "SUBJECT", "x")
     m.logout()
     settle()
     equal(rows(server, "status", "alice", "INBOX")["INBOX"]["highestmodseq"], modseq, "HIGHESTMODSEQ")
@@ -171,7 +172,8 @@ def test_verify_index(machine):
     shutil.copytree(index, path + ".good")
     for what, kind, status in (("flags", "index-differs", 1), ("name", "index-differs", 1), ("uidnext", "index-differs", 1),
                                ("unseen", "index-differs", 1), ("lacks", "index-lacks", 1), ("log", "index-differs", 1),
-                               ("card", "index-card", 1), ("card-of-none", "index-leftover", 0), ("mailbox", "index-leftover", 0)):
+                               ("card", "index-card", 1), ("card-of-none", "index-leftover", 0), ("digest", "index-card", 1),
+                               ("no-digest", "index-card", 1), ("mailbox", "index-leftover", 0)):
         run(os.path.join(BUILD, "tests", "index_spoil"), index, guid, what)
         own()
         got = findings(server, "alice", status=status)

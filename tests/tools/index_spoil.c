@@ -2,6 +2,7 @@
  * Makes records of an index say what is not so, with good checksums: for tests of what looks for it.
  * Usage: index_spoil INDEX GUID flags|name|uidnext|unseen|lacks|log|card|card-of-none|mailbox
  */
+#include "maildir/digest_format.h"
 #include "maildir/index.h"
 #include "maildir/snapshot_format.h"
 
@@ -75,6 +76,23 @@ static void put_card(uint32_t msg_uid)
 	index_put(the_index, INDEX_CARDS, number, (uint64_t)msg_uid << 1, SLICE("no card"));
 }
 
+/* Of a message without any date or sort key. */
+static void put_digest(uint32_t msg_uid)
+{
+	struct digests_origin origin = { .uidvalidity = header.uidvalidity };
+	const struct card card = { .fields = SLICE("") };
+	struct buf text = BUF(DIGESTS_MAX_BYTES);
+	struct digests digests = { 0 };
+
+	memcpy(origin.hash_key, header.hash_key, sizeof origin.hash_key);
+	digests_begin(&digests, &origin);
+	digests_put(&digests, msg_uid, list.hashes[0], &card);
+	need(digests_format(&digests, &text) == 0, "digests");
+	index_put(the_index, INDEX_DIGESTS, number, 0, buf_slice(&text));
+	digests_done(&digests);
+	buf_done(&text);
+}
+
 static void rename_second(void)
 {
 	list.bytes[list.entries[1].base_at] ^= 1;
@@ -101,6 +119,10 @@ static void spoil(const char *what)
 		put_card(first);
 	else if (strcmp(what, "card-of-none") == 0)
 		put_card(header.uidnext + 1000);
+	else if (strcmp(what, "digest") == 0)
+		put_digest(first);
+	else if (strcmp(what, "no-digest") == 0)
+		index_put(the_index, INDEX_DIGESTS, number, 0, SLICE("no digests"));
 	else if (strcmp(what, "mailbox") == 0)
 		need(index_mailbox(the_index, SLICE("0123456789abcdef0123456789abcdef"), true) > 0, "number");
 	else
