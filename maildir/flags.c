@@ -58,7 +58,7 @@ static int rename_file(struct mailbox *mailbox, size_t number, uint32_t letters,
 static int store_one(struct storing *storing, size_t number)
 {
 	struct mailbox *mailbox = storing->mailbox;
-	struct message *message = &mailbox->list.messages[number];
+	const struct message *message = &mailbox->list.messages[number];
 	struct entry *entry = list_entry(&mailbox->list, number);
 	_cleanup_buf_ struct buf to = BUF(2 * FILE_NAME_MAX_BYTES);
 	struct slice info;
@@ -90,10 +90,28 @@ static int store_one(struct storing *storing, size_t number)
 			list_base(&mailbox->list, number), keywords, &storing->lines);
 	if (flags == message->flags && keywords == message->keywords)
 		return r;
-	message->flags = flags;
-	message->keywords = keywords;
-	mailbox_note_change(mailbox, number, storing->work->now_usec);
+	mailbox_set_flags(
+		mailbox, number, (struct message_flags){ flags, keywords }, storing->work->now_usec);
 	return r;
+}
+
+/*
+ * Whether unchangedsince forbids the change: not where flags are added or taken away that stayed as they were, as far as
+ * that is known. RFC 7162 section 3.1.12.
+ */
+static bool is_forbidden(const struct storing *storing, const struct message *message)
+{
+	const struct flags_change *change = &storing->change;
+	uint32_t flags;
+	uint64_t keywords;
+
+	if (message->modseq <= change->unchangedsince)
+		return false;
+	if (change->operation == FLAGS_REPLACE || change->unchangedsince == 0 ||
+		!flag_log_since(&storing->mailbox->flag_log, message->msg_uid, message->modseq,
+			change->unchangedsince, &flags, &keywords))
+		return true;
+	return (flags & change->flags) || (keywords & change->keywords);
 }
 
 /* Returns 0: done or passed over; -EINPROGRESS, -EAGAIN, -errno. */
@@ -104,7 +122,7 @@ static int store_uid(struct storing *storing, uint32_t msg_uid, bool *modified)
 
 	if (number < 0 || (size_t)number >= mailbox->list.n_shown)
 		return 0;
-	if (mailbox->list.messages[number].modseq > storing->change.unchangedsince) {
+	if (is_forbidden(storing, &mailbox->list.messages[number])) {
 		if (modified)
 			*modified = true;
 		return 0;

@@ -85,17 +85,12 @@ void keyword_files_recompute(struct mailbox *mailbox, uint64_t now_usec)
 	struct list *list = &mailbox->list;
 
 	for (size_t i = 0; i < list->n; i++) {
-		struct message *message = &list->messages[i];
-		uint32_t flags;
-		uint64_t keywords;
+		struct message_flags now;
 
-		mailbox_flags_from_letters(mailbox, list_entry(list, i)->letters, &flags, &keywords);
-		keywords |= message->keywords & ~LOW_KEYWORDS;
-		if (flags == message->flags && keywords == message->keywords)
-			continue;
-		message->flags = flags;
-		message->keywords = keywords;
-		mailbox_note_change(mailbox, i, now_usec);
+		mailbox_flags_from_letters(
+			mailbox, list_entry(list, i)->letters, &now.flags, &now.keywords);
+		now.keywords |= list->messages[i].keywords & ~LOW_KEYWORDS;
+		mailbox_set_flags(mailbox, i, now, now_usec);
 	}
 }
 
@@ -130,12 +125,11 @@ static void apply_beyond(struct mailbox *mailbox, struct slice text, uint64_t no
 		}
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		struct message *message = &list->messages[i];
+		const struct message *message = &list->messages[i];
+		struct message_flags now = { message->flags,
+			(message->keywords & LOW_KEYWORDS) | beyond[i] };
 
-		if ((message->keywords & ~LOW_KEYWORDS) == beyond[i])
-			continue;
-		message->keywords = (message->keywords & LOW_KEYWORDS) | beyond[i];
-		mailbox_note_change(mailbox, i, now_usec);
+		mailbox_set_flags(mailbox, i, now, now_usec);
 	}
 }
 
@@ -151,6 +145,7 @@ static int refresh_beyond(struct mailbox *mailbox, uint64_t now_usec)
 	if (r < 0)
 		return r;
 	if (r > 0) {
+		flag_log_done(&mailbox->flag_log); /* numbers may mean other keywords */
 		apply_beyond(mailbox, buf_slice(&text), now_usec);
 		keywords->beyond_stamp = stamp;
 		if (stamp_is_young(&stamp, now_usec, mailbox->is_local))
@@ -170,6 +165,7 @@ int keyword_files_refresh(struct mailbox *mailbox, uint64_t now_usec)
 	if (r < 0)
 		return r;
 	if (r > 0) {
+		flag_log_done(&mailbox->flag_log);
 		keywords_parse_dovecot(buf_slice(&text), &keywords->table);
 		keywords->stamp =
 			stamp; /* its mtime grows with every change: no need to read it twice */

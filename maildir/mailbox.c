@@ -85,15 +85,26 @@ uint64_t mailbox_next_modseq(struct mailbox *mailbox, uint64_t now_usec)
 	return mailbox->highestmodseq;
 }
 
-void mailbox_note_change(struct mailbox *mailbox, size_t number, uint64_t now_usec)
+void mailbox_set_flags(
+	struct mailbox *mailbox, size_t number, struct message_flags now, uint64_t now_usec)
 {
 	size_t keep = mailbox->list.n > CHANGES_KEPT_MIN ? mailbox->list.n : CHANGES_KEPT_MIN;
+	struct message *message = &mailbox->list.messages[number];
+	struct flag_log_change change = { .msg_uid = message->msg_uid,
+		.flags = message->flags ^ now.flags,
+		.keywords = message->keywords ^ now.keywords,
+		.modseq_before = message->modseq };
 
-	mailbox->list.messages[number].modseq = mailbox_next_modseq(mailbox, now_usec);
+	if (change.flags == 0 && change.keywords == 0)
+		return;
+	message->flags = now.flags;
+	message->keywords = now.keywords;
+	message->modseq = change.modseq = mailbox_next_modseq(mailbox, now_usec);
+	flag_log_add(&mailbox->flag_log, &change);
 	list_touch(&mailbox->list, number);
 	if (number >= mailbox->list.n_shown)
 		return;
-	changes_add(&mailbox->changes, mailbox->list.messages[number].msg_uid, keep);
+	changes_add(&mailbox->changes, message->msg_uid, keep);
 	mailbox->store->changes++;
 }
 
@@ -175,9 +186,8 @@ void mailbox_take_name(
 	struct mailbox *mailbox, size_t number, struct slice info, bool in_new, uint64_t now_usec)
 {
 	struct entry *entry = list_entry(&mailbox->list, number);
-	struct message *message = &mailbox->list.messages[number];
-	uint32_t flags;
-	uint64_t keywords;
+	const struct message *message = &mailbox->list.messages[number];
+	struct message_flags now;
 
 	mailbox->n_in_new += (size_t)in_new;
 	mailbox->n_in_new -= (size_t)entry->in_new;
@@ -186,13 +196,9 @@ void mailbox_take_name(
 	entry->in_new = in_new;
 	list_set_info(&mailbox->list, number, info);
 	mailbox->keywords.letters_seen |= entry->letters & LETTERS_KEYWORDS;
-	mailbox_flags_from_letters(mailbox, entry->letters, &flags, &keywords);
-	keywords |= message->keywords & ~(uint64_t)LETTERS_KEYWORDS;
-	if (flags == message->flags && keywords == message->keywords)
-		return;
-	message->flags = flags;
-	message->keywords = keywords;
-	mailbox_note_change(mailbox, number, now_usec);
+	mailbox_flags_from_letters(mailbox, entry->letters, &now.flags, &now.keywords);
+	now.keywords |= message->keywords & ~(uint64_t)LETTERS_KEYWORDS;
+	mailbox_set_flags(mailbox, number, now, now_usec);
 }
 
 void mailbox_file_name(

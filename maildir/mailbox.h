@@ -138,7 +138,11 @@ struct flags_change {
 	enum flags_operation operation;
 	uint32_t flags;
 	uint64_t keywords;
-	uint64_t unchangedsince; /* modseq; UINT64_MAX: unconditional (RFC 7162 section 3.1.3) */
+	/*
+	 * modseq; UINT64_MAX: unconditional (RFC 7162 section 3.1.3). Of FLAGS_ADD and FLAGS_REMOVE it is about those flags, as
+	 * far as their changes are remembered; else about the message (section 3.1.12).
+	 */
+	uint64_t unchangedsince;
 };
 
 /*

@@ -3,6 +3,7 @@
 
 #include "maildir/changes.h"
 #include "maildir/dirs.h"
+#include "maildir/flag_log.h"
 #include "maildir/keywords.h"
 #include "maildir/list.h"
 #include "maildir/lock.h"
@@ -60,6 +61,7 @@ struct mailbox {
 	struct uidlist_state uidlist;
 	struct keyword_state keywords;
 	struct changes changes;
+	struct flag_log flag_log;
 	struct vanished vanished;
 	struct snapshot snapshot;
 	struct uid_array
@@ -102,8 +104,13 @@ void mailbox_log(const struct mailbox *mailbox, enum log_priority priority, cons
 /* The next modification sequence: above all before, and not below the clock. */
 uint64_t mailbox_next_modseq(struct mailbox *mailbox, uint64_t now_usec);
 
-/* A message of the list changed: give it a modseq, note it for views. */
-void mailbox_note_change(struct mailbox *mailbox, size_t number, uint64_t now_usec);
+/* A message of the list has those flags and keywords now: if they are others than before, give it a modseq, note it for views. */
+struct message_flags {
+	uint32_t flags;
+	uint64_t keywords;
+};
+void mailbox_set_flags(
+	struct mailbox *mailbox, size_t number, struct message_flags now, uint64_t now_usec);
 
 /* A message of those shown is about to leave the list; mailbox_note_vanished_done() once behind the last. */
 void mailbox_note_vanished(struct mailbox *mailbox, size_t number);

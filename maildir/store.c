@@ -133,6 +133,7 @@ static void free_mailbox(struct mailbox *mailbox)
 	list_done(&mailbox->list);
 	keyword_table_done(&mailbox->keywords.table);
 	changes_done(&mailbox->changes);
+	flag_log_done(&mailbox->flag_log);
 	vanished_done(&mailbox->vanished);
 	uid_array_unref(mailbox->uids);
 	free(mailbox->name);
