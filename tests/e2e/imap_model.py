@@ -777,7 +777,8 @@ class Client:
         operation, silent, flags = command.store
         done = response.name == "OK" or response.code in ("MODIFIED", "EXPUNGEISSUED")
         for uid in command.wanted - modified:
-            if command.unchangedsince is not None and uid in command.wanted and done and uid in self.view.known \
+            # With + and - it is about the flags that are named: others may have changed (RFC 7162 3.1.12).
+            if command.unchangedsince is not None and operation == "" and uid in command.wanted and done and uid in self.view.known \
                     and self.changed_before(uid, command.unchangedsince, command.sent) and uid in command.answered:
                 self.wrong(f"UID {uid} is not MODIFIED, though MODSEQ {self.box.modseqs[uid][0]} was told before", response)
         if done and silent:
