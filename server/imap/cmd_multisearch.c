@@ -107,6 +107,11 @@ static bool wants_selected(const struct search_arguments *a)
 	return false;
 }
 
+static bool is_only_selected(const struct search_arguments *a)
+{
+	return !a->filters || (a->filters->kind == FILTER_SELECTED && !a->filters->next);
+}
+
 static int list_mailboxes(struct imap *imap, struct multisearch_progress *p)
 {
 	struct store *store = imap->settings.store;
@@ -137,7 +142,7 @@ static struct multisearch_progress *begin_multisearch(struct imap *imap)
 	}
 	imap->command.progress = p;
 	search_enable_condstore(imap, a);
-	if (a->filters)
+	if (!is_only_selected(a))
 		r = list_mailboxes(imap, p);
 	if (r == 0)
 		return p;
@@ -154,6 +159,7 @@ static void add_over(struct multisearch_progress *p, const struct passed_over *o
 static enum run begin_look(struct imap *imap, struct multisearch_progress *p)
 {
 	p->look.arena = &p->arena;
+	p->look.is_one_of_many = !is_only_selected(&imap->command.arguments.search);
 	if (search_look_begin(&p->look, imap, p->view, imap->command.arguments.search.key) < 0)
 		return imap_no(imap, "LIMIT", "Search text is too long");
 	p->stage = STAGE_LOOK;
@@ -168,6 +174,7 @@ static enum run choose_next(struct imap *imap, struct multisearch_progress *p)
 		return begin_look(imap, p);
 	}
 	for (; p->next < p->n; p->next++) {
+		connection_progress(imap, p->next, p->n);
 		if (!imap_spend(imap))
 			return RUN_STEP;
 		if (!is_wanted(imap, p, &p->entries[p->next]))

@@ -13,6 +13,7 @@ int search_look_begin(
 
 	*look = (struct search_look){
 		.arena = look->arena,
+		.is_one_of_many = look->is_one_of_many,
 		.begun = true,
 		.search = {
 			.view = view,
@@ -30,7 +31,7 @@ int search_look_begin(
 	if (r < 0)
 		return r;
 	look->candidates = search_candidates(&look->search);
-	if (view == imap->view)
+	if (!look->is_one_of_many)
 		(void)connection_limit(imap, &look->candidates);
 	look->goal = seq_ranges_count(&look->candidates);
 	return 0;
@@ -41,6 +42,12 @@ void search_look_done(struct search_look *look)
 	if (look->begun)
 		search_done(&look->search);
 	look->begun = false;
+}
+
+static void tell_progress(const struct search_look *look, struct imap *imap)
+{
+	if (!look->is_one_of_many)
+		connection_progress(imap, look->done, look->goal);
 }
 
 /* The next candidate, ascending; 0 behind the last. */
@@ -78,7 +85,7 @@ static enum run look_at_plain(struct search_look *look, struct imap *imap)
 		struct seq_range range = look->candidates.ranges[look->range];
 		uint32_t exists = view_exists(look->search.view);
 
-		connection_progress(imap, look->done, look->goal);
+		tell_progress(look, imap);
 		if (!imap_spend(imap))
 			return RUN_STEP;
 		range.first = seqnum;
@@ -107,7 +114,8 @@ enum run search_look_run(struct search_look *look, struct imap *imap)
 		if (look->search.seqnum != seqnum) {
 			if (!imap_spend(imap))
 				return RUN_STEP;
-			connection_progress(imap, look->done++, look->goal);
+			tell_progress(look, imap);
+			look->done++;
 		}
 
 		int r = search_match(&look->search, seqnum, &imap->work, &matches);

@@ -8,6 +8,11 @@
 struct search_look {
 	struct arena *arena; /* the caller's to set: for all that lives as long as the look */
 	struct search search;
+	/*
+	 * The caller's to set: other mailboxes are looked through for the same command. Then all of each is, for MESSAGELIMIT
+	 * names a UID and no mailbox (RFC 9738 section 3.1), and the caller tells how far it has come.
+	 */
+	bool is_one_of_many;
 	bool begun;
 	struct seq_ranges candidates;
 	uint64_t done, goal; /* of them, for telling progress */

@@ -131,7 +131,11 @@ static struct seq_ranges no_higher(struct seq_ranges set, uint32_t last, struct 
 	return cut;
 }
 
-/* What a set names, of what is there. */
+/*
+ * What a set names, of what is there. RFC 9051 section 9 (seq-number) wants BAD for a number beyond EXISTS; FETCH and those
+ * that change messages say so, but a search is no mistake for asking what is not there: Dovecot takes it, and clients search
+ * 1:* in an empty mailbox.
+ */
 static struct seq_ranges seqnums_of_key(struct search *search, const struct search_key *key)
 {
 	const struct key_match *match = key->match;
