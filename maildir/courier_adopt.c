@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "maildir/courier_keywords.h"
+#include "maildir/keyword_files.h"
 #include "maildir/store_state.h"
 
 #include <dirent.h>
@@ -200,7 +201,14 @@ static int read_list(const struct mailbox *mailbox, struct courier_adoption *ado
 	return 0;
 }
 
-static void read_change(
+/* Courier makes no links, directories and the like, nor files so long: they will not be read at another time either. */
+static bool is_no_change(int error)
+{
+	return error == -ELOOP || error == -EINVAL || error == -EFBIG;
+}
+
+/* Returns 0: read, or passed over; -errno. */
+static int read_change(
 	const struct mailbox *mailbox, struct courier_adoption *adoption, const char *file_name)
 {
 	_cleanup_buf_ struct buf text = BUF(CHANGE_MAX_BYTES);
@@ -209,32 +217,44 @@ static void read_change(
 	uint64_t turn;
 
 	if (!courier_change_parse(slice_str(file_name), &turn, &base))
-		return;
+		return 0;
 
 	struct adopted *message = find_message(mailbox, adoption, base);
 
-	if (!message || turn < message->turn ||
-		dirs_read_file(dirfd(adoption->dir), file_name, &text, &stamp) < 0)
-		return;
+	if (!message || turn < message->turn)
+		return 0;
+
+	int r = dirs_read_file(dirfd(adoption->dir), file_name, &text, &stamp);
+
+	if (is_no_change(r))
+		mailbox_log(mailbox, LOG_PRIORITY_WARNING, "%s/%s is passed over: %s", DIRECTORY,
+			file_name, strerror(-r));
+	if (r < 0)
+		return is_no_change(r) || r == -ENOENT ? 0 : r;
 	rest = buf_slice(&text);
 	message->turn = turn;
 	message->keywords = 0;
 	while (slice_split(&rest, '\n', &name))
 		message->keywords |= keyword_bit(adoption, name);
+	return 0;
 }
 
 static int read_changes(
 	const struct mailbox *mailbox, struct courier_adoption *adoption, struct work *work)
 {
-	errno = 0;
-	for (struct dirent *e; (e = readdir(adoption->dir)); errno = 0) {
-		read_change(mailbox, adoption, e->d_name);
-		if (work->budget == 0)
+	struct dirent *e;
+	int r = 0;
+
+	while (r == 0 && (errno = 0, e = readdir(adoption->dir))) {
+		r = read_change(mailbox, adoption, e->d_name);
+		if (r == 0 && work->budget == 0)
 			return -EINPROGRESS;
-		work->budget--;
+		work->budget -= work->budget > 0;
 	}
-	if (errno != 0)
-		return -errno;
+	if (r == 0)
+		r = -errno;
+	if (r < 0)
+		return r;
 	adoption->stage = ADOPT_APPLY;
 	return 0;
 }
@@ -245,18 +265,22 @@ static int prepare(struct mailbox *mailbox, struct courier_adoption *adoption, s
 	for (; adoption->prepared < LIMIT_KEYWORDS; adoption->prepared++) {
 		struct flags_change *change = &adoption->changes[adoption->prepared];
 		const char *name = adoption->names.names[adoption->prepared];
-		int r = -ENOSPC;
 
 		*change = (struct flags_change){ .operation = FLAGS_ADD,
 			.unchangedsince = UINT64_MAX };
-		if (name && slice_equal_nocase(slice_str(name), SLICE("$Forwarded")))
+		if (name && slice_equal_nocase(slice_str(name), SLICE("$Forwarded"))) {
 			change->flags = FLAG_FORWARDED;
-		else if (name)
-			r = mailbox_find_keyword(mailbox, slice_str(name), true, work);
-		if (r >= 0)
-			change->keywords = UINT64_C(1) << r;
-		else if (r != -ENOSPC && r != -EINVAL)
-			return r;
+		} else if (name) {
+			int r = mailbox_find_keyword(mailbox, slice_str(name), true, work);
+
+			if (r == -E2BIG)
+				mailbox_log(mailbox, LOG_PRIORITY_WARNING,
+					"one keyword more than a mailbox can have: %s", name);
+			else if (r < 0)
+				return r;
+			else
+				change->keywords = UINT64_C(1) << r;
+		}
 	}
 	return 0;
 }
@@ -296,6 +320,10 @@ static int apply(struct mailbox *mailbox, struct courier_adoption *adoption, str
 /* The mark goes last: before, what was done must be on the disk. */
 static int finish(struct mailbox *mailbox)
 {
+	int r = mailbox_fsync_never(mailbox) ? 0 : keyword_files_sync(mailbox);
+
+	if (r < 0)
+		return r;
 	if (!mailbox_fsync_never(mailbox) && fsync(mailbox->cur_fd) < 0)
 		return -errno;
 	if (unlinkat(mailbox->dir_fd, MARK_NAME, 0) < 0 && errno != ENOENT)
@@ -330,10 +358,11 @@ int courier_adopt_step(struct mailbox *mailbox, struct work *work)
 	if (r == -EINPROGRESS || r == -EAGAIN)
 		return r;
 	if (r < 0 && r != -ESTALE)
-		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "Courier's keywords cannot be read: %s",
-			strerror(-r));
+		mailbox_log(mailbox, LOG_PRIORITY_ERROR,
+			"Courier's keywords cannot be taken over now: %s", strerror(-r));
 	else if (r == 0)
 		mailbox_log(mailbox, LOG_PRIORITY_INFO, "Courier's keywords are taken over");
 	courier_adoption_free(take_ptr(mailbox->adoption));
-	return r == -ESTALE ? r : 0;
+	mailbox->adoption_looked_for = r == 0; /* else the next sync begins it anew */
+	return r;
 }

@@ -25,8 +25,8 @@ _must_check_ int courier_adopt_begin(struct mailbox *mailbox);
 bool courier_adopt_pending(const struct mailbox *mailbox);
 
 /*
- * Go on. Returns 0: done, or given up until the mailbox is opened the next time (logged); -EINPROGRESS, -EAGAIN as
- * struct work; -ESTALE as mailbox_sync().
+ * Go on. Returns 0: done; -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -errno, logged: the messages
+ * are not to be shown without their keywords, and the next sync begins the adoption anew.
  */
 _must_check_ int courier_adopt_step(struct mailbox *mailbox, struct work *work);
 

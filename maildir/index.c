@@ -509,14 +509,24 @@ unsigned index_losses(const struct index *index)
 	return index ? index->losses : 0;
 }
 
-/* Why data.mdb of an earlier process cannot be used, or NULL; *ret_exists: there is one. */
-static const char *why_not(struct index *index, bool drop, bool *ret_exists)
+/* A fault that says nothing of what the file holds: another time it may be read. */
+static bool is_passing(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EIO || r == -EACCES || r == -EPERM;
+}
+
+/*
+ * Why data.mdb of an earlier process cannot be used, or NULL; *ret_exists: there is one. *ret_error: why nothing can be told
+ * now, or 0.
+ */
+static const char *why_not(struct index *index, bool drop, bool *ret_exists, int *ret_error)
 {
 	uint64_t txn = 0;
 	int marked = index_file_read_mark(index->dir_fd, &index->mark);
 	int r = index_file_check_data(index->dir_fd, &txn);
 
 	*ret_exists = r != -ENOENT;
+	*ret_error = is_passing(r) ? r : r != -ENOENT && is_passing(marked) ? marked : 0;
 	if (r == -ENOENT)
 		return NULL;
 	if (drop)
@@ -535,8 +545,11 @@ static const char *why_not(struct index *index, bool drop, bool *ret_exists)
 static int open_data(struct index *index, bool drop)
 {
 	bool exists;
-	const char *why = why_not(index, drop, &exists);
+	int error;
+	const char *why = why_not(index, drop, &exists, &error);
 
+	if (error < 0)
+		return -error;
 	if (setjmp(index->escape) != 0)
 		return make_anew(index);
 	if (why)

@@ -24,8 +24,8 @@ bool keyword_files_unchanged(int dir_fd, const struct stamp *names, const struct
 {
 	struct stamp now;
 
-	return (dirs_stamp(dir_fd, NAMES_FILE, &now) < 0 || stamp_equal(&now, names)) &&
-	       (dirs_stamp(dir_fd, BEYOND_FILE, &now) < 0 || stamp_equal(&now, beyond));
+	return dirs_stamp(dir_fd, NAMES_FILE, &now) == 0 && stamp_equal(&now, names) &&
+	       dirs_stamp(dir_fd, BEYOND_FILE, &now) == 0 && stamp_equal(&now, beyond);
 }
 
 bool keyword_files_changed(const struct mailbox *mailbox)
@@ -220,6 +220,15 @@ static int write_beyond(struct mailbox *mailbox)
 	return r;
 }
 
+int keyword_files_sync(struct mailbox *mailbox)
+{
+	_cleanup_close_ int fd = dirs_open_append(mailbox->dir_fd, BEYOND_FILE);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
 /* A line that was half written when the power went: the end given to it makes it one that says nothing. */
 static int end_broken_line(int fd, uint64_t size)
 {
@@ -277,15 +286,24 @@ int keyword_files_append(struct mailbox *mailbox, struct slice lines, bool sync)
 	return r;
 }
 
-int keyword_files_compact(struct mailbox *mailbox)
+static bool is_wasteful(const struct mailbox *mailbox)
 {
-	const struct keyword_state *keywords = &mailbox->keywords;
+	size_t lines = mailbox->keywords.beyond_lines;
 
+	return lines >= BEYOND_WASTE_MIN && lines / 2 >= mailbox->list.n;
+}
+
+/* What others wrote before the lock was ours, and what is there of messages that are new, is not known yet. */
+int keyword_files_compact(struct mailbox *mailbox, uint64_t now_usec)
+{
 	must(mailbox->lock_count > 0);
-	if (keywords->beyond_lines < BEYOND_WASTE_MIN ||
-		keywords->beyond_lines / 2 < mailbox->list.n)
+	if (!is_wasteful(mailbox))
 		return 0;
-	return write_beyond(mailbox);
+	mailbox->keywords.beyond_stale |= mailbox->list.n > mailbox->list.n_shown;
+
+	int r = keyword_files_refresh(mailbox, now_usec);
+
+	return r == 0 && is_wasteful(mailbox) ? write_beyond(mailbox) : r;
 }
 
 static int append_name(struct mailbox *mailbox, unsigned number, struct slice name)

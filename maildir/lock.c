@@ -145,8 +145,9 @@ static int break_lock(int dir_fd, const char *name, const struct stamp *judged)
 
 	int r = dirs_stamp(dir_fd, aside, &stamp);
 
-	if (r == 0 && !same_file(&stamp, judged) && linkat(dir_fd, aside, dir_fd, name, 0) < 0)
-		r = errno == EEXIST ? 0 : -errno;
+	if ((r < 0 || !same_file(&stamp, judged)) && linkat(dir_fd, aside, dir_fd, name, 0) < 0 &&
+		errno != EEXIST)
+		r = r < 0 ? r : -errno;
 	unlinkat(dir_fd, aside, 0);
 	return r;
 }

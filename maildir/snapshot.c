@@ -139,8 +139,10 @@ static bool names_from_uidlist(struct mailbox *mailbox)
 	if (!slice_split(&rest, '\n', &line) || !uidlist_parse_header(line, &header) ||
 		header.uidvalidity != mailbox->uidlist.header.uidvalidity)
 		return false;
-	while (slice_find(rest, '\n') >= 0 && slice_split(&rest, '\n', &line) &&
-		uidlist_parse_record(header.version, line, &record)) {
+	while (slice_find(rest, '\n') >= 0 && slice_split(&rest, '\n', &line)) {
+		if (!uidlist_parse_record(header.version, line, &record))
+			return false;
+
 		ssize_t number = list_find_uid(&mailbox->list, record.msg_uid);
 
 		if (number >= 0 && !list_is_loaded(&mailbox->list, (size_t)number))

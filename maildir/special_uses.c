@@ -17,23 +17,29 @@ static bool has_metadata(const struct store *store, struct slice name)
 	if (name_to_directory(name, store->settings.hierarchy_separator, directory) < 0)
 		return false;
 	snprintf(path, sizeof path, "%s/%s", directory, METADATA_NAME);
-	return faccessat(store->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(store->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-/* Whether anything was said of the uses of a mailbox. What cannot be read says nothing (it is logged). */
-static bool read_said(struct store *store, struct slice name, unsigned *ret_uses)
+/* Returns 1: something was said of the uses of a mailbox; 0; -errno, logged. */
+static int read_said(struct store *store, struct slice name, unsigned *ret_uses)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
-	const struct metadata_entry *entry = NULL;
+	const struct metadata_entry *entry;
 	struct metadata metadata;
 
 	*ret_uses = 0;
-	if (has_metadata(store, name) && metadata_read(store, name, &arena, &metadata) == 0)
-		entry = metadata_find(&metadata, SLICE(SPECIAL_USES_ENTRY));
+	if (!has_metadata(store, name))
+		return 0;
+
+	int r = metadata_read(store, name, &arena, &metadata);
+
+	if (r < 0)
+		return r;
+	entry = metadata_find(&metadata, SLICE(SPECIAL_USES_ENTRY));
 	if (!entry)
-		return false;
+		return 0;
 	(void)special_use_parse(entry->value, ret_uses);
-	return true;
+	return 1;
 }
 
 const unsigned *special_uses_find(
@@ -45,7 +51,8 @@ const unsigned *special_uses_find(
 	unsigned taken = 0, best[SPECIAL_USE_COUNT], rank;
 
 	for (size_t i = 0; i < n; i++) {
-		said[i] = !entries[i].exists || read_said(store, entries[i].name, &uses[i]);
+		/* Of one whose file cannot be read nothing is known: what its name tells may be wrong. */
+		said[i] = !entries[i].exists || read_said(store, entries[i].name, &uses[i]) != 0;
 		uses[i] &= ~taken; /* two have it only where files were changed by hand */
 		taken |= uses[i];
 	}
@@ -80,9 +87,13 @@ int special_uses_check(struct store *store, struct slice mailbox_name, unsigned 
 	for (size_t i = 0; r == 0 && uses && i < n; i++) {
 		unsigned others;
 
-		if (entries[i].exists && !slice_equal(entries[i].name, mailbox_name) &&
-			read_said(store, entries[i].name, &others) && (others & uses))
-			r = -EEXIST;
+		if (!entries[i].exists || slice_equal(entries[i].name, mailbox_name))
+			continue;
+		r = read_said(store, entries[i].name, &others);
+		if (r == -ENOENT) /* it is gone meanwhile */
+			r = 0;
+		if (r > 0)
+			r = others & uses ? -EEXIST : 0;
 	}
 	return r;
 }

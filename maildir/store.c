@@ -256,14 +256,19 @@ struct mailbox *mailbox_opened(const struct store *store, struct slice name)
 	return find_open(store, name);
 }
 
-/* Whether the directory of that name is (still) the one that is open: other programs delete and rename mailboxes too. */
-static bool is_in_place(const struct mailbox *mailbox, const char *dir)
+/*
+ * Whether the directory of that name is (still) the one that is open: other programs delete and rename mailboxes too.
+ * Returns 1, 0, or -errno: that cannot be told.
+ */
+static int is_in_place(const struct mailbox *mailbox, const char *dir)
 {
 	struct stat open_one, there;
 
-	return fstat(mailbox->dir_fd, &open_one) == 0 &&
-	       fstatat(mailbox->store->root_fd, dir, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       open_one.st_ino == there.st_ino && open_one.st_dev == there.st_dev;
+	if (fstat(mailbox->dir_fd, &open_one) < 0)
+		return -errno;
+	if (fstatat(mailbox->store->root_fd, dir, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return open_one.st_ino == there.st_ino && open_one.st_dev == there.st_dev;
 }
 
 static int open_mailbox(
@@ -300,7 +305,12 @@ int mailbox_open(struct store *store, struct slice name, struct mailbox **ret_ma
 
 	struct mailbox *mailbox = find_open(store, buf_slice(&canonical));
 
-	if (mailbox && !is_in_place(mailbox, dir)) {
+	r = mailbox ? is_in_place(mailbox, dir) : 0;
+	if (r < 0) {
+		mailbox_log(mailbox, LOG_PRIORITY_ERROR, "cannot be looked for: %s", strerror(-r));
+		return r;
+	}
+	if (mailbox && r == 0) {
 		mailbox->replaced = true;
 		mailbox = NULL;
 	}

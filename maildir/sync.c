@@ -51,6 +51,7 @@
  *   a record whose file is gone                  dropped at the next rewrite of the uidlist
  *   a file whose record another program dropped  a new UID
  *   cur/ cannot be read                          -EACCES; the list stays as it is
+ *   keywords cannot be read                      the same
  *   the uidlist cannot be written                messages that have UIDs are shown, others when it can be
  *   the uidlist cannot be read as one            kept aside; new UIDVALIDITY; whoever has the mailbox open gets -ESTALE
  */
@@ -194,6 +195,13 @@ static void forget_restored(struct mailbox *mailbox)
 	uidlist_file_forget(mailbox);
 }
 
+/* Without them messages would be shown as ones that lost their keywords, and clients would carry that further. */
+static int keywords_failed(struct mailbox *mailbox, int error)
+{
+	mailbox_log(mailbox, LOG_PRIORITY_WARNING, "keywords cannot be read: %s", strerror(-error));
+	return error;
+}
+
 static int read_files(struct mailbox *mailbox, struct work *work)
 {
 	size_t before = mailbox->list.n;
@@ -218,8 +226,7 @@ static int read_files(struct mailbox *mailbox, struct work *work)
 									: mailbox->list.n - before;
 	r = keyword_files_refresh(mailbox, work->now_usec);
 	if (r < 0)
-		mailbox_log(
-			mailbox, LOG_PRIORITY_WARNING, "keywords cannot be read: %s", strerror(-r));
+		return keywords_failed(mailbox, r);
 	sync_scan_begin(mailbox);
 	mailbox->sync.phase = SYNC_SCAN_NEW;
 	return 0;
@@ -312,17 +319,20 @@ static void keep_stamps(struct mailbox *mailbox, uint64_t now_usec)
 	}
 }
 
-static void commit(struct mailbox *mailbox, struct work *work)
+static int commit(struct mailbox *mailbox, struct work *work)
 {
 	struct sync_state *sync = &mailbox->sync;
 	struct list *list = &mailbox->list;
 	size_t shown = list->n_shown;
 
+	mailbox->keywords.beyond_stale |= list->n > list->n_shown;
+
+	int r = keyword_files_refresh(mailbox, work->now_usec);
+
+	if (r < 0)
+		return keywords_failed(mailbox, r);
 	if (sync->scan_cur || mailbox->n_in_new > 0)
 		list_remove_if(list, is_gone, mailbox);
-	mailbox->keywords.beyond_stale |= list->n > list->n_shown;
-	if (keyword_files_refresh(mailbox, work->now_usec) < 0)
-		mailbox->keywords.beyond_stale = false; /* logged when it was read first */
 	mailbox->snapshot.is_restored = false;
 	if (!mailbox->synced && mailbox->recent_from == 0)
 		mailbox->recent_from =
@@ -341,6 +351,7 @@ static void commit(struct mailbox *mailbox, struct work *work)
 	}
 	sync->complained = sync->degraded || sync->stuck;
 	mailbox->synced = true;
+	return 0;
 }
 
 /* Whether what was done gives reason for one more round at once: files that got new names. */
@@ -435,8 +446,8 @@ static int step(struct mailbox *mailbox, struct work *work)
 		r = sync_part_duplicates(mailbox, work);
 		break;
 	case SYNC_COMMIT:
-		commit(mailbox, work);
-		return once_more(mailbox);
+		r = commit(mailbox, work);
+		return r < 0 ? r : once_more(mailbox);
 	}
 	return r < 0 ? r : 1;
 }

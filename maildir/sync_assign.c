@@ -76,7 +76,10 @@ static void match_unknown(struct mailbox *mailbox)
 	sync->unknown.n = kept;
 }
 
-/* Whether a record read under the lock is of a message whose file the scan, made before, could not meet. */
+/*
+ * Whether a record read under the lock is of a message whose file the scan, made before, could not meet. A scan under a lock
+ * that was lost since is one made before, too.
+ */
 static bool missed_arrived(const struct mailbox *mailbox)
 {
 	for (size_t i = mailbox->list.n_shown; i < mailbox->list.n; i++)
@@ -109,16 +112,15 @@ int sync_take_lock(struct mailbox *mailbox, struct work *work)
 	if (r < 0)
 		return r;
 
-	bool rescan = sync->uidlist_broken || (mailbox->must_scan && !sync->scanned_locked);
+	bool rescan = sync->uidlist_broken || mailbox->must_scan;
 
 	sync->uidlist_broken = false;
 	if (mailbox->list.n != n || rescan)
 		match_unknown(mailbox);
-	if (!rescan && !(missed_arrived(mailbox) && !sync->scanned_locked)) {
+	if (!rescan && !missed_arrived(mailbox)) {
 		sync->phase = SYNC_ASSIGN;
 		return 0;
 	}
-	sync->scanned_locked = true;
 	sync->scan_cur = true;
 	sync_scan_begin(mailbox);
 	sync->phase = SYNC_SCAN_NEW;
@@ -218,7 +220,7 @@ int sync_assign_uids(struct mailbox *mailbox, struct work *work)
 		return r == -EAGAIN ? r : degrade(mailbox, r);
 	if (first < mailbox->list.n && sync->first_new_uid == 0)
 		sync->first_new_uid = uidnext;
-	if (sync->scan_cur && keyword_files_compact(mailbox) < 0)
+	if (sync->scan_cur && keyword_files_compact(mailbox, work->now_usec) < 0)
 		mailbox_log(
 			mailbox, LOG_PRIORITY_WARNING, "restante-keywords cannot be written anew");
 	sync->phase = SYNC_MOVE;
@@ -400,9 +402,12 @@ int sync_part_duplicates(struct mailbox *mailbox, struct work *work)
 
 		int r = part_files(mailbox, (size_t)number, name, in_new, work->now_usec);
 
-		if (r < 0)
+		if (r == 0)
+			continue;
+		if (!sync->complained)
 			mailbox_log(mailbox, LOG_PRIORITY_WARNING, "two files have the name %s: %s",
 				name, strerror(-r));
+		sync->degraded = true; /* one of them is not shown: looked for once more */
 	}
 	sync->phase = SYNC_COMMIT;
 	return 0;

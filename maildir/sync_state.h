@@ -39,7 +39,6 @@ struct sync_state {
 	bool confirming; /* the second scan, before files count as gone */
 	bool have_lock;
 	bool uidlist_broken;
-	bool scanned_locked; /* a scan under the lock was made */
 	bool again;          /* a further round was made already */
 	bool degraded;       /* UIDs cannot be given now */
 	bool stuck;          /* files cannot be moved out of new/ now */

@@ -36,6 +36,8 @@ static int move_directory(int from_fd, const char *from, int to_fd, const char *
 		return -errno;
 	if (fstatat(to_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
+	if (errno != ENOENT)
+		return -errno;
 	return renameat(from_fd, from, to_fd, to) < 0 ? -errno : 0;
 }
 
@@ -115,8 +117,10 @@ static int complete_directory(
 
 	if (fd < 0)
 		return fd;
-	if (faccessat(fd, "cur", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+	if (faccessat(fd, "cur", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
+	if (errno != ENOENT)
+		return -errno;
 	return fill_directory(store, store->root_fd, directory, file);
 }
 
@@ -209,18 +213,18 @@ static int canonical_name(const struct store *store, struct slice name,
 	return r < 0 ? r : name_from_directory(slice_str(ret_directory), separator, out);
 }
 
-static bool has_children(struct store *store, struct slice name)
+/* Why there is no mailbox of that name: -ENOTEMPTY: but there are some below; -ENOENT; -errno. */
+static int why_missing(struct store *store, struct slice name)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
 	const struct tree_entry *entries;
 	size_t n;
+	int r = tree_list(store, &arena, &entries, &n);
 
-	if (tree_list(store, &arena, &entries, &n) < 0)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (slice_equal(entries[i].name, name))
-			return entries[i].has_children;
-	return false;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (slice_equal(entries[i].name, name) && entries[i].has_children)
+			return -ENOTEMPTY;
+	return r < 0 ? r : -ENOENT;
 }
 
 /* Whatever has this name from now on must not have its UIDVALIDITY. */
@@ -229,10 +233,17 @@ static int remember_uidvalidity(const struct store *store, int fd)
 	_cleanup_close_ int uidlist_fd =
 		openat(fd, UIDLIST_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[UIDLIST_HEADER_MAX_BYTES];
-	ssize_t n = uidlist_fd < 0 ? -1 : read(uidlist_fd, text, sizeof text);
-	struct slice rest = slice_from(text, n > 0 ? (size_t)n : 0), line;
 	struct uidlist_header header;
+	struct slice rest, line;
 
+	if (uidlist_fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+
+	ssize_t n = dirs_read_at(uidlist_fd, text, sizeof text, 0);
+
+	if (n < 0)
+		return (int)n;
+	rest = slice_from(text, (size_t)n);
 	if (!slice_split(&rest, '\n', &line) || !uidlist_parse_header(line, &header))
 		return 0;
 	return uidvalidity_raise(store->root_fd, header.uidvalidity);
@@ -303,8 +314,8 @@ int tree_delete(struct store *store, struct slice name, struct work *work)
 		store, directory, quota_counts_mailbox(store, buf_slice(&canonical)), work);
 	if (r == 0 || is_gone(store, directory))
 		end_open_ones(store, buf_slice(&canonical));
-	if (r == -ENOENT && has_children(store, buf_slice(&canonical)))
-		return -ENOTEMPTY;
+	if (r == -ENOENT)
+		return why_missing(store, buf_slice(&canonical));
 	return complain(store, directory, "deleted", r);
 }
 
@@ -376,18 +387,23 @@ static bool is_moved(const struct moves *moves, const char *directory)
 	return false;
 }
 
-/* Whether the new names are free, or will be. */
-static int check_targets(const struct store *store, const struct moves *moves, const char *to)
+static int check_target(const struct store *store, const struct moves *moves, const char *to)
 {
 	struct stat st;
 
-	if (fstatat(store->root_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0 && !is_moved(moves, to))
-		return -EEXIST;
-	for (size_t i = 0; i < moves->n; i++)
-		if (fstatat(store->root_fd, moves->moves[i].to, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-			!is_moved(moves, moves->moves[i].to))
-			return -EEXIST;
-	return 0;
+	if (fstatat(store->root_fd, to, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return is_moved(moves, to) ? 0 : -EEXIST;
+}
+
+/* Whether the new names are free, or will be. */
+static int check_targets(const struct store *store, const struct moves *moves, const char *to)
+{
+	int r = check_target(store, moves, to);
+
+	for (size_t i = 0; r == 0 && i < moves->n; i++)
+		r = check_target(store, moves, moves->moves[i].to);
+	return complain(store, to, "looked for", r);
 }
 
 static void take_back(const struct store *store, const struct moves *moves, size_t n)

@@ -57,16 +57,33 @@ static int find_mark(int root_fd, uint32_t *ret_value)
 	return r;
 }
 
-static uint32_t read_text(int root_fd)
+/* 0: there is none, or it says nothing. */
+static int read_text(int root_fd, uint32_t *ret_value)
 {
 	_cleanup_buf_ struct buf text = BUF(64);
 	struct stamp stamp;
 	uint32_t value = 0;
+	int r = dirs_read_file(root_fd, TEXT_NAME, &text, &stamp);
 
-	if (dirs_read_file(root_fd, TEXT_NAME, &text, &stamp) < 0 ||
-		!parse_hex(slice_trim(buf_slice(&text)), &value))
-		return 0;
-	return value;
+	if (r < 0 && r != -ENOENT && r != -EFBIG)
+		return r;
+	if (r == 0 && !parse_hex(slice_trim(buf_slice(&text)), &value))
+		value = 0;
+	*ret_value = value;
+	return 0;
+}
+
+/* The highest value that was given out, as far as anything tells. */
+static int find_last(int root_fd, uint32_t *ret_mark, uint32_t *ret_last)
+{
+	uint32_t text = 0;
+	int r = read_text(root_fd, &text);
+
+	if (r == 0)
+		r = find_mark(root_fd, ret_mark);
+	if (r == 0)
+		*ret_last = *ret_mark > text ? *ret_mark : text;
+	return r;
 }
 
 /* Move the mark from one value to the next, or make the first. Returns 0; -EAGAIN: another was faster; -errno. */
@@ -106,14 +123,11 @@ int uidvalidity_next(int root_fd, uint64_t now_usec, uint32_t *ret_uidvalidity)
 {
 	for (int i = 0; i < ATTEMPTS; i++) {
 		uint64_t value = now_usec / USEC_PER_SEC;
-		uint32_t mark = 0, text = read_text(root_fd);
-		int r = find_mark(root_fd, &mark);
+		uint32_t mark = 0, last = 0;
+		int r = find_last(root_fd, &mark, &last);
 
 		if (r < 0)
 			return r;
-
-		uint32_t last = mark > text ? mark : text;
-
 		if (value <= last)
 			value = (uint64_t)last + 1;
 		if (value > UINT32_MAX - 1)
@@ -134,10 +148,10 @@ int uidvalidity_next(int root_fd, uint64_t now_usec, uint32_t *ret_uidvalidity)
 int uidvalidity_raise(int root_fd, uint32_t uidvalidity)
 {
 	for (int i = 0; i < ATTEMPTS; i++) {
-		uint32_t mark = 0;
-		int r = find_mark(root_fd, &mark);
+		uint32_t mark = 0, last = 0;
+		int r = find_last(root_fd, &mark, &last);
 
-		if (r < 0 || mark >= uidvalidity)
+		if (r < 0 || last >= uidvalidity)
 			return r;
 		r = move_mark(root_fd, mark, uidvalidity);
 		if (r == 0)

@@ -43,6 +43,7 @@ class Client:
             self.data = b""
             self.tag = 0
             self.selected = None
+            self.trail = []
             check(self.line().startswith(b"* OK"), "greeting")
             self.ok(f'LOGIN {USER} "{USERS[USER][1]}"')
         except (OSError, ssl.SSLError) as e:
@@ -87,6 +88,7 @@ class Client:
         while True:
             response = self.response()
             if response.startswith(tag):
+                self.trail.append((text, response[:80]))
                 return response[len(tag):], untagged
             if response.startswith(b"* BYE"):
                 raise Dead(response.decode(errors="replace"))
@@ -117,6 +119,7 @@ class Mailbox:
         self.top = 0  # the highest UID ever told
         self.told = set()  # all UIDs ever told
         self.expect = []  # messages that are there under UIDs that were not told: of RENAME INBOX
+        self.was_inbox = False  # deliveries may be here, too
 
 
 def message(text):
@@ -136,6 +139,7 @@ class Load:
         self.count = 0
         self.flight = None  # the operation that was not answered
         self.done = collections.Counter()
+        self.trail = []  # what was asked, and answered, since the last look
 
     def new_text(self):
         self.count += 1
@@ -234,7 +238,7 @@ class Load:
         self.mailboxes[name] = Mailbox()
 
     def delete(self, c):
-        names = [n for n, m in self.mailboxes.items() if n != "INBOX" and not m.expect and len(self.mailboxes) > 5]
+        names = [n for n, m in self.mailboxes.items() if n != "INBOX" and not m.was_inbox and len(self.mailboxes) > 5]
         if not names:
             return
         name = self.rng.choice(names)
@@ -264,6 +268,7 @@ class Load:
         self.flight = ("rename INBOX", new)
         c.ok(f'RENAME INBOX "{new}"')
         self.mailboxes[new] = Mailbox()
+        self.mailboxes[new].was_inbox = True
         # Which UIDs they have, and whether the latest deliveries are among them, is not told.
         self.mailboxes[new].expect = [m for m in inbox.messages.values()]
         inbox.messages = {}
@@ -306,13 +311,14 @@ class Load:
         os.chown(tmp, USERS[USER][0], USERS[USER][0])
         os.rename(tmp, f"{self.path}/new/{name}")
         self.delivered.add(text)
+        c.trail.append(("deliver", text))
 
     def run(self, c):
         """Until the connection ends. Returns what was not answered."""
         todo = [self.append] * 6 + [self.copy] * 3 + [self.move] * 4 + [self.store] * 5 + [self.expunge] * 3
         todo += [self.create, self.delete, self.rename, self.rename, self.rename_inbox, self.subscribe, self.pop3]
         todo += [self.deliver] * 3
-        self.flight = None
+        self.flight, self.trail = None, c.trail
         try:
             while True:
                 operation = self.rng.choice(todo)
@@ -490,10 +496,11 @@ def victims(server, number):
 
 
 def log_in(server, who):
-    """At once after the death of a session; a new front or master may take a moment."""
-    if who == "session":
-        return Client(server)
-    end = time.monotonic() + 40
+    """
+    A new front or master may take a moment. A session is gone at once; one that is on its way out may still be given the
+    connection, and then the answer is to try again.
+    """
+    end = time.monotonic() + (2 if who == "session" else 40)
     while True:
         try:
             return Client(server)
@@ -550,6 +557,7 @@ def test_kill_9(machine):
             kills[crash_once(load, server, number)] += 1
         except BaseException:
             print(f"seed {SEED}, kill {number}, flight {load.flight!r:.300}\n{server.log_text()[-1500:]}")
+            print("\n".join(f"{asked!r:.200} {answer}" for asked, answer in load.trail))
             raise
     print(f"{dict(kills)} kills; answered: {dict(load.done)}; left in tmp/: {len(os.listdir(load.path + '/tmp'))}")
     check(".broken-" not in server.log_text(), "a uidlist was broken")

@@ -38,6 +38,7 @@ static inline void world_log(void *arg, enum log_priority priority, struct slice
 	snprintf(w->last_log, sizeof w->last_log, "%.*s", SLICE_FMT(line));
 }
 
+static const char *world_boot_id; /* NULL: an index is not believed by the next world */
 static uint64_t world_later_usec; /* how far the clock has moved on */
 
 /* Above the age at which a directory's stamp proves something: so that what costs no look is tried as well. */
@@ -60,6 +61,7 @@ static inline int world_open(struct world *w, const char *path, enum fsync_mode 
 	w->log = (struct log){ .sink = world_log, .arg = w };
 	return store_open(&(struct store_settings){ .path = w->path,
 				  .index_path = w->index_path,
+				  .boot_id = world_boot_id,
 				  .hierarchy_separator = '/',
 				  .fsync = fsync,
 				  .hostname = "test.example.org",

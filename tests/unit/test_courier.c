@@ -2,6 +2,8 @@
 #include "maildir/mailbox_state.h"
 #include "tests/unit/maildir_fixture.h"
 
+#include <sys/resource.h>
+
 static void test_list(void)
 {
 	static const char text[] = "$Label1\nWork\nbad name\n\n1.a:0 2\n2.b,S=5:1\njunk\n:1\n3.c:\n"
@@ -198,6 +200,73 @@ static void test_many(void)
 	fixture_done(&f);
 }
 
+/* The mailbox has as many keywords as it can have, Work among them: that one is adopted all the same. */
+static void test_no_number_left(void)
+{
+	_cleanup_buf_ struct buf names = BUF(10000), beyond = BUF(10000);
+	struct fixture f;
+
+	fixture_init(&f);
+	make_courier(&f);
+	for (unsigned n = 0; n < 26; n++)
+		CU_ASSERT_EQUAL(buf_addf(&names, "%u %s%.*u\n", n, n == 25 ? "Work" : "Name", n == 25 ? 0 : 1, n == 25 ? 0 : n), 0);
+	CU_ASSERT_EQUAL(buf_add(&beyond, SLICE("1 restante-keywords\n")), 0);
+	for (unsigned n = 26; n < LIMIT_KEYWORDS; n++)
+		CU_ASSERT_EQUAL(buf_addf(&beyond, "K %u Name%u\n", n, n), 0);
+	CU_ASSERT(buf_add_char(&names, '\0') == 0 && buf_add_char(&beyond, '\0') == 0);
+	fixture_write(&f, "dovecot-keywords", names.p);
+	fixture_write(&f, "restante-keywords", beyond.p);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	CU_ASSERT_STRING_EQUAL(keywords(&f, 1), "Work ");
+	CU_ASSERT_STRING_EQUAL(keywords(&f, 2), "$Forwarded ");
+	CU_ASSERT_STRING_EQUAL(keywords(&f, 3), "");
+	CU_ASSERT_FALSE(fixture_exists(&f, "restante-courier-keywords"));
+	fixture_done(&f);
+}
+
+/* One step with no descriptor left, behind so many others. Returns whether there was one to do. */
+static bool starve(struct fixture *f, unsigned steps)
+{
+	struct rlimit before, low;
+	struct work work;
+	int r = -EINPROGRESS;
+
+	for (unsigned i = 0; i < steps && r == -EINPROGRESS; i++) {
+		work = fixture_work(f);
+		r = mailbox_sync(f->mailbox, &work);
+	}
+	if (r != -EINPROGRESS)
+		return false;
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = (struct rlimit){ 0, before.rlim_max };
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &low), 0);
+	work = fixture_work(f);
+	r = mailbox_sync(f->mailbox, &work);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+	CHECK(r == 0 || r == -EINPROGRESS || r == -EMFILE, "step %u: %d", steps, r);
+	return true;
+}
+
+/* What is no file of Courier's is passed over; what cannot be read now keeps the messages from being shown without keywords. */
+static void test_unreadable(void)
+{
+	struct fixture f;
+	bool again = true;
+
+	for (unsigned steps = 0; again && steps < 200; steps++) {
+		fixture_init(&f);
+		make_courier(&f);
+		CU_ASSERT_EQUAL(mkfifo(fixture_path(&f, "courierimapkeywords/.20.3.c"), 0600), 0);
+		CU_ASSERT_EQUAL(symlink("4.d", fixture_path(&f, "courierimapkeywords/.20.4.d")), 0);
+		f.budget = 1;
+		again = starve(&f, steps);
+		CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+		check_adopted(&f);
+		fixture_done(&f);
+	}
+	CU_ASSERT_FALSE(again);
+}
+
 static const struct unit_test tests[] = {
 	{ ":list", test_list },
 	{ "names of changes", test_change_names },
@@ -205,6 +274,8 @@ static const struct unit_test tests[] = {
 	{ "an adoption that is interrupted", test_interrupted },
 	{ "adopted by another server", test_adopted_elsewhere },
 	{ "many keywords", test_many },
+	{ "no number left for a keyword", test_no_number_left },
+	{ "no descriptor left, and odd files", test_unreadable },
 };
 
 UNIT_MAIN("courier", tests)

@@ -1,3 +1,4 @@
+#include "maildir/mailbox_state.h"
 #include "tests/unit/maildir_fixture.h"
 
 #include <signal.h>
@@ -527,6 +528,36 @@ static void test_lock_held(void)
 	fixture_done(&f);
 }
 
+/* Courier's UIDs are read again under each lock: what was met under one that was lost is looked for once more. */
+static void test_lock_lost(void)
+{
+	struct fixture f;
+	const struct sync_state *sync;
+	unsigned lost = 0;
+	int r = -EINPROGRESS;
+
+	fixture_init(&f);
+	sync = &f.mailbox->sync;
+	fixture_write(&f, "cur/1.a:2,", "a");
+	fixture_write(&f, "cur/2.b:2,", "b");
+	fixture_write(&f, "courierimapuiddb", "1 1700000000 8\n3 1.a\n7 2.b\n");
+	fixture_age(&f, "cur");
+	usleep(50000);
+	while (r == -EINPROGRESS || r == -EAGAIN) {
+		struct work work = { .now_usec = clock_realtime_usec(), .budget = 1 };
+
+		r = mailbox_sync(f.mailbox, &work);
+		if (lost == 0 && sync->phase == SYNC_SCAN_CUR && sync->have_lock) {
+			CU_ASSERT_EQUAL(unlink(fixture_path(&f, "dovecot-uidlist.lock")), 0);
+			lost++;
+		}
+	}
+	CU_ASSERT_EQUAL(r, 0);
+	CU_ASSERT_EQUAL(lost, 1);
+	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "3 7");
+	fixture_done(&f);
+}
+
 static void test_uids_run_out(void)
 {
 	struct fixture f;
@@ -743,6 +774,7 @@ static const struct unit_test TESTS[] = {
 	{ "cur/ without permission", test_cur_without_permission },
 	{ "a directory that cannot be written", test_directory_not_writable },
 	{ "a lock that is held", test_lock_held },
+	{ "a lock that is lost", test_lock_lost },
 	{ "UIDs run out", test_uids_run_out },
 	{ "symbolic links", test_symlinked_parts },
 	{ "the watch", test_watch },
