@@ -129,7 +129,8 @@ static unsigned news(
 	if (m->messages != now->messages || m->uidnext != now->uidnext)
 		items |= STATUS_MESSAGES | STATUS_UIDNEXT | (condstore ? STATUS_HIGHESTMODSEQ : 0);
 	if (m->uidvalidity != 0 && m->uidvalidity != now->uidvalidity)
-		items |= STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY;
+		items |= STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY |
+			 (condstore ? STATUS_HIGHESTMODSEQ : 0);
 	if (!(m->events & NOTIFY_FLAG_CHANGE))
 		return items;
 	if (condstore && m->highestmodseq != now->highestmodseq)
