@@ -47,6 +47,8 @@ class Command:
         self.highest = None     # by a response code of its own
         self.closed = False
         self.continued = False
+        self.begun = False      # something came that only it can have made
+        self.surely = set()     # UIDs that were told since
 
     def search(self, pattern):
         found = re.search(pattern, self.text)
@@ -126,10 +128,12 @@ class World:
 
 
 class Slot:
-    __slots__ = ("uid", "flags", "modseq")
+    __slots__ = ("uid", "flags", "modseq", "came", "new")
 
-    def __init__(self, uid=None):
+    def __init__(self, uid=None, came=None):
         self.uid, self.flags, self.modseq = uid, None, 0
+        self.came = came   # the command with which it came
+        self.new = None    # what NOTIFY asks for of new messages: "due", or perhaps told already ("may come")
 
 
 class View:
@@ -140,11 +144,14 @@ class View:
         self.known = {}   # UID -> Slot
         self.exists = 0
 
-    def set_exists(self, n):
+    def set_exists(self, n, command, new):
         if n < self.exists:
             raise Wrong(f"EXISTS {n} but there were {self.exists}: it shrinks by EXPUNGE only")
         if self.slots is not None:
-            self.slots += [Slot() for _ in range(n - self.exists)]
+            came = [Slot(came=command) for _ in range(n - self.exists)]
+            for slot in came:
+                slot.new = "due" if new else None
+            self.slots += came
         self.exists = n
 
     def all_known(self):
@@ -258,9 +265,12 @@ class Client:
         self.flight = []
         self.count = 0
         self.caches = {}   # MAILBOXID -> (UIDVALIDITY, modseq, {UID: flags})
-        self.notifies = False  # NOTIFY SET (SELECTED ...: EXPUNGE comes at any time, but for commands by number (RFC 5465 section 5.3)
-        self.notifying = self.tells_new = False  # by the items it asked for
-        self.notified = False  # of new messages with more than flags
+        self.since = 0         # when the last command was sent that was answered: what comes now was told later
+        self.notifying = False  # NOTIFY SET: all but EXPUNGE comes at any time
+        self.notifies = False  # NOTIFY SET (SELECTED ...: EXPUNGE as well (RFC 5465 section 5.3)
+        self.new_items = None  # of new messages in the selected mailbox (RFC 5465 section 5.2)
+        self.others = set()    # events of other mailboxes that it asked for
+        self.believed = {}     # name of another mailbox -> (MESSAGES, UIDNEXT): as NOTIFY told last, and nothing was done by this client
         self.strict = False  # nothing changes any more: what was told must be what there is
         self.byes = 0
         self.leave()
@@ -276,6 +286,9 @@ class Client:
         self.modseq = 0
         self.cached = {}
         self.saved = None
+        self.first_new = 0  # UIDNEXT when it was selected
+        self.own = set()    # UIDs of messages that this client made here
+        self.told_new = set()
         self.owed = {}      # UID -> when it was found missing: to be told as expunged
         self.contexts = {}
 
@@ -296,7 +309,15 @@ class Client:
             if self.touches_own(command):
                 self.forget_owned(command)
         self.flight.append(command)
+        self.changes_itself(command)
         return command
+
+    def changes_itself(self, command):
+        """Of what a client does itself NOTIFY need not tell (RFC 5465 section 5), so what was told of that mailbox is no longer known."""
+        if command.verb in ("APPEND", "COPY", "MOVE", "SELECT", "EXAMINE"):
+            self.believed.pop(command.mailbox, None)
+        if command.verb == "NOTIFY":
+            self.believed = {}
 
     def touches_own(self, command):
         """A STORE that changes the keyword which this connection alone changes; in a mailbox called Loose anybody changes all."""
@@ -354,7 +375,7 @@ class Client:
         if response.tag == b"+":
             if not self.command:
                 self.wrong("continuation, but no command")
-            self.command.continued = True
+            self.command.continued = self.command.begun = True
         elif response.tag != b"*":
             self.complete(response)
         else:
@@ -393,16 +414,29 @@ class Client:
     def is_selecting(self, command):
         return command is not None and command.verb in ("SELECT", "EXAMINE")
 
+    def made_after(self, command):
+        """A moment before the server made the response that came: what others were told until then must hold. What NOTIFY tells may
+        have been on its way when the command was sent, until something came that only the command can have made."""
+        return command.sent if command and (command.begun or not self.notifying) else self.since
+
     def complete_notify(self, command, response):
-        if response.name == "OK":
-            self.notifies = "(selected (" in command.text
-            self.notifying = True  # delayed or not: all but EXPUNGE comes at any time
-            self.notified = "BODY.PEEK" in command.text
-            self.tells_new = "MessageNew (" in command.text
+        if response.name != "OK":
+            return
+        self.notifying = True
+        self.notifies = "(selected (" in command.text
+        new = re.search(r"\(selected\S* \(MessageNew \((.*?)\) MessageExpunge", command.text)
+        self.new_items = {name.replace(".PEEK", "") for name in re.findall(r"[A-Z0-9.]+(?:\[[^]]*\])?", new[1])} if new else None
+        others = re.search(r"\(personal \((.*?)\)\)", command.text)
+        self.others = set(others[1].split()) if others else set()
+        if " STATUS " not in command.text:
+            self.believed = {}
+        for slot in (self.view.slots or ()) if self.view else ():
+            slot.new = "due" if self.new_items and slot.came is command else None
 
     def on_ok(self, response, command):
         if response.code == "NOTIFICATIONOVERFLOW":
             self.notifies = False
+            self.new_items, self.others, self.believed = None, set(), {}
         if response.code == "CLOSED":
             if self.view is None:
                 self.wrong("CLOSED, but no mailbox is selected", response)
@@ -416,6 +450,7 @@ class Client:
             if response.code in ("UIDVALIDITY", "UIDNEXT", "MAILBOXID", "HIGHESTMODSEQ", "PERMANENTFLAGS"):
                 self.selecting_data(response.code, response.code_value, command)
             if response.code == "MAILBOXID":
+                self.first_new = self.selecting["UIDNEXT"]
                 self.box = self.world.box(self.selected, response.code_value, self.selecting["UIDVALIDITY"])
                 self.take_uidnext(self.selecting["UIDNEXT"], command)
                 self.take_cache(command)
@@ -466,7 +501,7 @@ class Client:
         if self.is_selecting(command) and not command.closed:
             self.wrong("EXISTS before FLAGS", response)
         self.needs_view(response)
-        self.view.set_exists(response.number)
+        self.view.set_exists(response.number, command, self.new_items and not self.is_selecting(command))
 
     def on_recent(self, response, command):
         self.needs_view(response)
@@ -479,7 +514,8 @@ class Client:
         self.needs_view(response)
         if command is None and not self.notifies:
             self.wrong("EXPUNGE while no command is in progress", response)
-        if command is not None and (command.holds or self.is_selecting(command) or command.verb in ("CLOSE", "UNSELECT")):
+        if command is not None and (command.holds or self.is_selecting(command) or command.verb in ("CLOSE", "UNSELECT")) and (
+                command.begun or not self.notifies):
             self.wrong(f"EXPUNGE with {command.verb}", response)
 
     def told_gone(self, uid, response):
@@ -536,12 +572,11 @@ class Client:
         slot = self.view.learn(number, uid)
         uid = slot.uid
         asked = command is not None and command.verb == "FETCH"
-        if not self.was_asked(number, uid, items, command):
-            self.wrong("FETCH that was not asked for", response)
-        if number is not None and "UID" not in items and (command and command.by_uid or not asked and (
-                {"IMAP4REV2", "QRESYNC"} & self.enabled)):
+        self.was_asked(number, slot, items, response, command)
+        if number is not None and "UID" not in items and (command and command.by_uid and not self.notifying or not asked and (
+                "IMAP4REV2" in self.enabled or self.condstore)):
             self.wrong("FETCH without UID", response)
-        if self.condstore and "MODSEQ" not in items and not self.tells_new and ("FLAGS" in items and not asked or asked and command.changedsince is not None):
+        if self.condstore and "MODSEQ" not in items and (not asked or command.changedsince is not None):
             self.wrong("FETCH without MODSEQ", response)
         if not self.condstore and "MODSEQ" in items:
             self.wrong("MODSEQ was not enabled", response)
@@ -558,6 +593,8 @@ class Client:
         self.check_message(uid, slot, items, response, command)
         if command:
             command.answered.add(uid)
+            if self.made_after(command) == command.sent:
+                command.surely.add(uid)
             if "FLAGS" in items:
                 command.flags_told.add(uid)
             if asked and command.changedsince is not None and not set(items) <= {"UID", "FLAGS", "MODSEQ"} and "MODSEQ" in items and items["MODSEQ"] <= command.changedsince:
@@ -567,17 +604,39 @@ class Client:
     def flags_of(items):
         return frozenset(flag.lower() for flag in items["FLAGS"]) - {"\\recent"}
 
-    def was_asked(self, number, uid, items, command):
+    def was_asked(self, number, slot, items, response, command):
         """What is not told of itself must have been asked for, of this message."""
-        if set(items) <= {"UID", "FLAGS", "MODSEQ"}:
-            return True
-        if self.notified:
-            return True
-        return command is not None and command.verb == "FETCH" and command.names(uid if command.by_uid else number)
+        of_flags = set(items) <= {"UID", "FLAGS", "MODSEQ"}
+        asked = command is not None and command.verb == "FETCH" and bool(command.names(slot.uid if command.by_uid else number))
+        if asked and not of_flags:
+            command.begun |= not self.new_items or not set(items) <= self.new_items | {"UID", "MODSEQ"}
+        as_new = bool(self.new_items) and self.new_items <= set(items) <= self.new_items | {"UID", "MODSEQ"}
+        if of_flags or asked:
+            if as_new and slot.new == "due":
+                slot.new = "may come"
+        elif as_new:
+            self.take_new(slot, response)
+        else:
+            self.wrong("FETCH that was not asked for", response)
+
+    def take_new(self, slot, response):
+        """What NOTIFY asks for of new messages, once for each (RFC 5465 section 5.2)."""
+        if slot.uid in self.own:
+            self.wrong("a message that this client made is told to it as new", response)
+        if slot.uid in self.told_new or slot.uid is not None and slot.uid < self.first_new or self.view.slots is not None and not slot.new:
+            self.wrong("FETCH that was not asked for: the message is not new", response)
+        slot.new = None
+        if slot.uid is not None:
+            self.told_new.add(slot.uid)
+
+    def to_be_told_new(self):
+        """Numbers of messages that are new, and were not told as NOTIFY asks for."""
+        slots = self.view.slots if self.view and self.view.slots else []
+        return [number for number, slot in enumerate(slots, 1) if slot.new == "due" and slot.uid not in self.own]
 
     def check_message(self, uid, slot, items, response, command):
         box = self.box
-        sent = command.sent if command else 0  # by NOTIFY: it may have been on its way for long
+        sent = self.made_after(command)
         if uid in box.gone and box.gone[uid] < sent:
             self.wrong(f"UID {uid} was told as expunged to somebody before this was asked", response)
         box.seen.add(uid)
@@ -600,7 +659,7 @@ class Client:
                     self.wrong(f"{item} of UID {uid} changes: {box.same[uid, item]!r:.300}", response)
 
     def check_flags(self, uid, slot, flags, modseq, response, command):
-        box, sent = self.box, command.sent if command else 0
+        box, sent = self.box, self.made_after(command)
         if modseq and box.flags_at.setdefault((uid, modseq), flags) != flags:
             self.wrong(f"UID {uid} at MODSEQ {modseq} had {sorted(box.flags_at[uid, modseq])}", response)
         if modseq and slot.flags is not None and modseq <= self.modseq and flags != slot.flags and not self.is_selecting(command):
@@ -619,6 +678,7 @@ class Client:
         found, modseq = response.value
         if command is None or command.verb not in ("SEARCH", "SORT"):
             self.wrong("SEARCH that nobody asked for", response)
+        command.begun = True
         if command.verb == "SEARCH" and "IMAP4REV2" in self.enabled:
             self.wrong("SEARCH after ENABLE IMAP4rev2", response)
         if command.verb == "SEARCH" and found != sorted(found):
@@ -628,6 +688,7 @@ class Client:
     on_sort = on_search
 
     def on_thread(self, response, command):
+        command.begun = True
         self.take_result(command, response.value, response)
 
     def take_result(self, command, found, response):
@@ -655,6 +716,7 @@ class Client:
             return
         if command is None or command.tag != tag or value["UID"] != command.by_uid:
             self.wrong("ESEARCH that nobody asked for", response)
+        command.begun = True
         if "ALL" in value:
             found = value["ALL"]
             if value.get("COUNT", len(found)) != len(found) or command.verb == "SEARCH" and (
@@ -675,6 +737,10 @@ class Client:
 
     def on_status(self, response, command):
         name, items = response.value
+        if not (command and command.verb == "STATUS" and command.mailbox == name.decode()):
+            self.check_news(name.decode(), items, response, command)
+        if {"MESSAGES", "UIDNEXT"} <= set(items) and self.notifying and name.decode() != self.selected:
+            self.believed[name.decode()] = (items["MESSAGES"], items["UIDNEXT"])
         box = self.world.names.get(name.decode())
         if not box or box.mailboxid != items.get("MAILBOXID", box.mailboxid):
             return
@@ -684,12 +750,29 @@ class Client:
             return
         if "UIDNEXT" in items:
             told, when = box.uidnext
-            if command and when < command.sent and items["UIDNEXT"] < told:
+            if when < self.made_after(command) and items["UIDNEXT"] < told:
                 self.wrong(f"UIDNEXT was {told}", response)
             if items["UIDNEXT"] > told:
                 box.uidnext = (items["UIDNEXT"], self.world.moment)
         if items.get("UNSEEN", 0) > items.get("MESSAGES", 1 << 40) or items.get("DELETED", 0) > items.get("MESSAGES", 1 << 40):
             self.wrong("UNSEEN or DELETED is more than MESSAGES", response)
+
+    def check_news(self, name, items, response, command):
+        """Of another mailbox, as NOTIFY asks for. RFC 5465 sections 3.1, 5.1 to 5.3."""
+        first = command is not None and command.verb == "NOTIFY" and " STATUS " in command.text
+        if "MessageNew" not in self.others and not first:
+            self.wrong("STATUS that nobody asked for", response)
+        if name == self.selected and not name.startswith("scratch"):  # of those another may have the name now
+            self.wrong("STATUS of the mailbox that is selected", response)
+        counted = {"MESSAGES", "UIDNEXT"} <= set(items)
+        if not counted and not ("FlagChange" in self.others and "UIDVALIDITY" in items and {"HIGHESTMODSEQ", "UNSEEN"} & set(items)):
+            self.wrong("STATUS tells too little", response)
+        if self.condstore and "HIGHESTMODSEQ" not in items and not first:
+            self.wrong("STATUS without HIGHESTMODSEQ", response)
+
+    def on_list(self, response, command):
+        if not (command and command.verb in ("LIST", "LSUB", "SELECT", "EXAMINE")) and not {"MailboxName", "SubscriptionChange"} & self.others:
+            self.wrong("LIST that nobody asked for", response)
 
     # Completion
 
@@ -711,6 +794,9 @@ class Client:
             self.complete_notify(command, response)
         if command.verb == "APPEND":
             self.complete_append(command, response)
+        if command.verb != "NOTIFY":
+            self.changes_itself(command)
+        self.since = max(self.since, command.sent)
         self.flight.pop(0)
 
     def conclude(self, command, response):
@@ -779,7 +865,7 @@ class Client:
         for uid in command.wanted - modified:
             # With + and - it is about the flags that are named: others may have changed (RFC 7162 3.1.12).
             if command.unchangedsince is not None and operation == "" and uid in command.wanted and done and uid in self.view.known \
-                    and self.changed_before(uid, command.unchangedsince, command.sent) and uid in command.answered:
+                    and self.changed_before(uid, command.unchangedsince, command.sent) and uid in command.surely:
                 self.wrong(f"UID {uid} is not MODIFIED, though MODSEQ {self.box.modseqs[uid][0]} was told before", response)
         if done and silent:
             for number, slot in enumerate(self.view.slots if self.view.slots is not None else self.view.known.values(), 1):
@@ -857,6 +943,8 @@ class Client:
             self.wrong("COPYUID of messages that were not named")
         if len(set(copies)) != len(copies) or copies != sorted(copies):
             self.wrong("COPYUID: not ascending")
+        if self.selected == command.mailbox:
+            self.own |= set(copies)
         target = self.world.names.get(command.mailbox)
         if not target or target.uidvalidity != uidvalidity:
             return
@@ -889,6 +977,8 @@ class Client:
         if response.code != "APPENDUID":
             self.wrong("want APPENDUID", response)
         uidvalidity, uids = response.code_value
+        if self.selected == command.mailbox:
+            self.own |= set(uids)
         box = self.world.names.get(command.mailbox)
         if len(uids) != len(command.append) or uids != sorted(set(uids)):
             self.wrong(f"APPENDUID for {len(command.append)} messages", response)

@@ -3,8 +3,8 @@
 imap_model.py checks every response; now and then all is left to rest, and then what every client believes, what the server
 says and what lies in the files must be the same.
 
-CONCURRENCY_SECONDS (12)  how long it runs      CONCURRENCY_SEED (1)  what is done      CONCURRENCY_NOTIFY (0)  how often NOTIFY
-CONCURRENCY_REPLAY=FILE   what a run did, again: the same commands in the same order. A run that fails names its file.
+CONCURRENCY_SECONDS (12)  how long it runs      CONCURRENCY_SEED (1)  what is done
+A run that fails names the file that has all it sent and received, in order.
 For ten minutes under AddressSanitizer:
     make asan TESTS=layers; B=build-asan CONCURRENCY_SECONDS=600 CONCURRENCY_SEED=7 python3 tests/e2e/test_concurrency.py
 Last line: "concurrency: N passed, N failed"."""
@@ -23,7 +23,6 @@ from imap_model import Client, World
 
 SECONDS = float(os.environ.get("CONCURRENCY_SECONDS", "12"))
 SEED = int(os.environ.get("CONCURRENCY_SEED", "1"))
-REPLAY = os.environ.get("CONCURRENCY_REPLAY")
 MAILBOXES = ["INBOX", "Box", "Box/Sub", "Loose"]
 SCRATCH = ["scratch-a", "scratch-b", "scratch-a/c"]
 LETTERS = {"D": "\\draft", "F": "\\flagged", "P": "$forwarded", "R": "\\answered", "S": "\\seen", "T": "\\deleted"}
@@ -31,7 +30,6 @@ ENABLED = [[], ["CONDSTORE"], ["QRESYNC"], ["IMAP4rev2"], ["IMAP4rev2", "QRESYNC
            ["QRESYNC", "UIDONLY"], [], ["QRESYNC"], ["CONDSTORE"], [], ["IMAP4rev2"]]
 QUIET_EVERY = 400
 MOST_MESSAGES = 120
-NOTIFIES = int(os.environ.get("CONCURRENCY_NOTIFY", "0"))  # how often NOTIFY is chosen, of some 40
 
 
 def message(xid):
@@ -80,7 +78,7 @@ class Connection:
             pass
 
     def send(self, event):
-        """event: text, append; symbols stand for what differs between runs."""
+        """event: text, append; symbols stand for what is known when it is sent."""
         text = re.sub(r"\{(m|q|k):([^}]*)\}", self.symbol, event["text"])
         if text == "DONE":
             self.idle_done = True
@@ -205,7 +203,9 @@ class Chooser:
         kinds = [self.fetch] * 6 + [self.store] * 6 + [self.search] * 4 + [self.noop] * 3 + [self.status, self.list, self.append, self.copy]
         if not client.flight:
             kinds += [self.copy, self.move, self.expunge, self.expunge, self.uid_expunge, self.append, self.select, self.select, self.close,
-                      self.idle, self.idle, self.sort, self.context, self.tree, self.saved, self.cancel] + [self.notify] * NOTIFIES
+                      self.idle, self.idle, self.sort, self.context, self.tree, self.saved, self.cancel]
+            if self.connection.number % 3:  # of the others nothing may be told but with commands
+                kinds += [self.notify]
         return rng.choice(kinds)()
 
     def select(self):
@@ -343,8 +343,10 @@ class Chooser:
         self.connection.todo = []
         selected = self.rng.choice(["selected", "selected-delayed"])
         new = self.rng.choice(["MessageNew", "MessageNew (UID FLAGS)", "MessageNew (UID BODY.PEEK[HEADER.FIELDS (X-Id)])"])
-        others = self.rng.choice(["", " (personal (MessageNew MessageExpunge))", " (personal (MessageNew MessageExpunge MailboxName))"])
-        return {"text": f"NOTIFY SET ({selected} ({new} MessageExpunge FlagChange)){others}"}
+        others = self.rng.choice(["", " (personal (MessageNew MessageExpunge))", " (personal (MessageNew MessageExpunge MailboxName))",
+                                  " (personal (MessageNew MessageExpunge FlagChange))"])
+        status = self.rng.choice(["", " STATUS"])
+        return {"text": f"NOTIFY SET{status} ({selected} ({new} MessageExpunge FlagChange)){others}"}
 
     def tree(self):
         a, b = self.rng.sample(SCRATCH, 2)
@@ -425,7 +427,7 @@ class Run:
         self.rng = random.Random(SEED)
         self.xid = 0
         self.steps = self.quiets = 0
-        self.trace_path = os.path.join(harness.BUILD, f"concurrency-{SEED}.trace" + ("-replayed" if REPLAY else ""))
+        self.trace_path = os.path.join(harness.BUILD, f"concurrency-{SEED}.trace")
         self.trace = open(self.trace_path, "w")
         self.worlds = {user: World(user) for user in users}
         self.files = {user: Files(machine, user) for user in users}
@@ -477,7 +479,7 @@ class Run:
         end = time.monotonic() + (180 if harness.SANITIZED else 90)
         while not condition():
             if not self.pump(0.2):
-                check(time.monotonic() < end, f"no answer: {what}", [(c.client.name, c.client.flight, bytes(c.input[:200])) for c in self.everybody() if c.client.flight])
+                check(time.monotonic() < end, f"no answer: {what() if callable(what) else what}", [(c.client.name, c.client.flight, bytes(c.input[:200])) for c in self.everybody() if c.client.flight])
 
     def step(self):
         self.steps += 1
@@ -552,6 +554,8 @@ class Run:
         for user in self.worlds:
             for mailbox in MAILBOXES:
                 self.compare(user, mailbox)
+        for connection in self.connections:
+            self.await_new(connection)
 
     def compare(self, user, mailbox):
         auditor = self.auditors[user]
@@ -565,8 +569,24 @@ class Run:
             if connection.user == user and client.box is auditor.client.box:
                 self.same(self.audit(connection), there, f"{client.name} {mailbox}: the client", "the files")
                 self.check_contexts(connection)
+            if connection.user == user and client.others:
+                self.await_believed(connection, mailbox, (auditor.client.view.exists, auditor.client.selecting["UIDNEXT"]))
         lost = [uid for uid in auditor.client.box.seen if uid not in there and not auditor.client.box.may_be_gone(uid)]
         check(not lost, f"{user} {mailbox}: messages are gone that nobody expunged", lost)
+
+    def await_new(self, connection):
+        """NOTIFY tells between commands. Of a message that is gone meanwhile it need not: NOOP tells that."""
+        client = connection.client
+        if client.to_be_told_new():
+            self.ask(connection, "NOOP")
+            self.ask(connection, "UID FETCH 1:* (UID)")  # which of them are its own
+        self.wait(lambda: not client.to_be_told_new(), lambda: f"{client.name}: NOTIFY does not fetch the new messages {client.to_be_told_new()}")
+
+    def await_believed(self, connection, mailbox, now):
+        """What NOTIFY told last of a mailbox that is not selected is what there is."""
+        believed = connection.client.believed
+        self.wait(lambda: believed.get(mailbox, now) == now,
+                  lambda: f"{connection.client.name}: NOTIFY told {believed[mailbox]} (MESSAGES, UIDNEXT) of {mailbox}, there are {now}")
 
     def audit(self, connection):
         """What the client has now; what it was told before must not have been otherwise."""
@@ -590,30 +610,7 @@ class Run:
             check(found == kept if context.is_sort else set(found) == set(kept), f"{connection.client.name}: the result of {tag} {context.text}",
                   f"now {found}", f"as it was told {kept}")
 
-    def replay(self):
-        with open(REPLAY) as f:
-            for line in f:
-                kind, _, rest = line.rstrip("\n").partition(" ")
-                if kind == "F":
-                    self.file_event(json.loads(rest))
-                elif kind == "S":
-                    number, _, event = rest.partition(" ")
-                    self.send(next(c for c in self.everybody() if c.number == int(number)), json.loads(event))
-                elif kind == "R":
-                    number, _, data = rest.partition(" ")
-                    self.await_same(int(number), eval(data).split(b" ")[0].decode())
-
-    def await_same(self, number, tag):
-        connection = next(c for c in self.everybody() if c.number == number)
-        if tag == "+":
-            self.wait(lambda: not connection.client.command or connection.client.command.continued, "continuation")
-        elif tag != "*":
-            self.wait(lambda: all(command.tag != tag for command in connection.client.flight), tag)
-
     def run(self):
-        if REPLAY:
-            self.replay()
-            return
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             self.step()
@@ -639,7 +636,7 @@ def all_at_once(machine):
         check_log_clean(server)
     except BaseException:
         run.trace.flush()
-        print(f"seed {SEED}, step {run.steps}: CONCURRENCY_REPLAY={run.trace_path} sends the same again")
+        print(f"seed {SEED}, step {run.steps}: what was sent and received is in {run.trace_path}")
         raise
     checks = sum(world.checks for world in run.worlds.values())
     print(f"seed {SEED}: {run.steps} steps, {checks} responses checked, {run.quiets} times all compared")
@@ -654,6 +651,7 @@ SELECT = ["C: SELECT \"INBOX\"", FLAGS, "* 3 EXISTS", "* OK [UIDVALIDITY 5] x", 
 SELECTED = ["* OK [MAILBOXID (m1)] x", "t OK [READ-WRITE] x", "C: FETCH 1:* (UID FLAGS)", "* 1 FETCH (UID 2 FLAGS ())", "* 2 FETCH (UID 4 FLAGS (\\Seen))",
             "* 3 FETCH (UID 6 FLAGS ())", DONE]
 MODSEQS = ["* OK [HIGHESTMODSEQ 50] x"]
+NOTIFY = ["C: NOTIFY SET (selected (MessageNew (UID BODY.PEEK[TEXT]) MessageExpunge)) (personal (MessageNew MessageExpunge))", DONE]
 WRONG = [
     ([], ["C: NOOP", "* 4 EXPUNGE"], "EXPUNGE of message 4 of 3"),
     ([], ["* 1 EXPUNGE"], "no command is in progress"),
@@ -688,6 +686,19 @@ WRONG = [
     (["CONDSTORE"], ["C: NOOP", "t OK [HIGHESTMODSEQ 49] x"], "it was 50"),
     (["CONDSTORE"], ["C: UID STORE 2 (UNCHANGEDSINCE 60) +FLAGS.SILENT (a)", "* 1 FETCH (UID 2 MODSEQ (59))", "t OK [MODIFIED 2] x"], "its MODSEQ as told is 59"),
     (["CONDSTORE"], ["C: UID STORE 2 (UNCHANGEDSINCE 60) +FLAGS.SILENT (a)", "t OK [MODIFIED 4] x"], "not to be stored"),
+    ([], NOTIFY + ["* 1 FETCH (UID 2 BODY[TEXT] {2}", "ab)"], "not new"),
+    ([], NOTIFY + ["* 4 EXISTS", "* 4 FETCH (UID 9 BODY[TEXT] {2}", "ab)", "* 4 FETCH (UID 9 BODY[TEXT] {2}", "ab)"], "not new"),
+    ([], NOTIFY + ["* 4 EXISTS", "* 4 FETCH (UID 9 BODY[HEADER] {2}", "ab)"], "not asked for"),
+    ([], NOTIFY + ["C: APPEND \"INBOX\"", "* 4 EXISTS", "t OK [APPENDUID 5 9] x", "* 4 FETCH (UID 9 BODY[TEXT] {2}", "ab)"], "this client made"),
+    ([], NOTIFY + ["C: FETCH 1:3 (RFC822.SIZE)", "* 1 FETCH (RFC822.SIZE 3)", "* 1 EXPUNGE"], "EXPUNGE with FETCH"),
+    ([], ["C: NOTIFY SET (selected-delayed (MessageNew MessageExpunge))", DONE, "* 1 EXPUNGE"], "no command is in progress"),
+    ([], NOTIFY + ["* STATUS INBOX (MESSAGES 3 UIDNEXT 9)"], "mailbox that is selected"),
+    ([], NOTIFY + ["* STATUS a (MESSAGES 3)"], "too little"),
+    ([], NOTIFY + ["* LIST () \"/\" a"], "LIST that nobody"),
+    ([], ["C: NOTIFY SET (selected (MessageNew MessageExpunge))", DONE, "* STATUS a (MESSAGES 3 UIDNEXT 9)"], "STATUS that nobody"),
+    (["CONDSTORE"], NOTIFY + ["* STATUS a (MESSAGES 3 UIDNEXT 9)"], "STATUS without HIGHESTMODSEQ"),
+    (["CONDSTORE"], NOTIFY + ["* 4 EXISTS", "* 4 FETCH (UID 9 BODY[TEXT] {2}", "ab)"], "FETCH without MODSEQ"),
+    (["IMAP4REV2"], ["C: NOTIFY SET (selected (MessageNew (FLAGS) MessageExpunge))", DONE, "* 4 EXISTS", "* 4 FETCH (FLAGS ())"], "FETCH without UID"),
     (["IMAP4REV2"], ["C: NOOP", "* 1 RECENT"], "RECENT after ENABLE"),
     (["IMAP4REV2"], ["C: SEARCH ALL", "* SEARCH 1"], "SEARCH after ENABLE"),
 ]
@@ -704,7 +715,7 @@ def model_notices(_):
         try:
             for number, line in enumerate(lines):
                 if line.startswith("C: "):
-                    client.begin(line[3:])
+                    client.begin(line[3:], [1] if "APPEND" in line else None)
                 elif line == "ab)":
                     continue
                 else:
