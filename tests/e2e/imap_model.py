@@ -318,6 +318,8 @@ class Client:
             self.believed.pop(command.mailbox, None)
         if command.verb == "NOTIFY":
             self.believed = {}
+        if command.verb == "CANCELUPDATE":
+            self.contexts.pop(command.mailbox, None)
 
     def touches_own(self, command):
         """A STORE that changes the keyword which this connection alone changes; in a mailbox called Loose anybody changes all."""
@@ -706,6 +708,8 @@ class Client:
         value = response.value
         tag = value.get("TAG", b"").decode()
         if value["updates"]:
+            if command is not None and command.verb == "CANCELUPDATE" and command.mailbox == tag:
+                return  # perhaps before it was taken
             if tag not in self.contexts:
                 self.wrong("an update of no search", response)
             for kind, position, uids in value["updates"]:

@@ -285,8 +285,7 @@ class Chooser:
         if not self.client.contexts:
             return self.noop()
         tag = self.rng.choice(sorted(self.client.contexts))
-        del self.client.contexts[tag]
-        return {"text": f'CANCELUPDATE "{tag}"', "cancels": tag}
+        return {"text": f'CANCELUPDATE "{tag}"'}
 
     def noop(self):
         return {"text": self.rng.choice(["NOOP", "NOOP", "CHECK"])}
@@ -453,8 +452,6 @@ class Run:
 
     def send(self, connection, event):
         self.note("S", connection.number, json.dumps(event))
-        if event.get("cancels"):
-            connection.client.contexts.pop(event["cancels"], None)
         connection.send(event)
 
     def pump(self, seconds=0.0, only=None):
