@@ -12,11 +12,16 @@ struct unlinked {
 	struct mailbox *mailbox;
 	uint32_t *uids;
 	size_t n, at;
-	bool counts;
+	bool counts, only_deleted;
 	struct quota_sum freed;
 };
 
-/* Returns UNLINKED; 0: it is not there (any more); -ERESTART: try again; -EINPROGRESS, -EAGAIN, -errno. */
+/*
+ * Whoever undeletes a message renames its file: so what has gone by its name when it was unlinked was \Deleted until
+ * then. A file that is not there by that name is looked at anew.
+ *
+ * Returns UNLINKED; 0: it is not there (any more), or not \Deleted; -ERESTART: try again; -EINPROGRESS, -EAGAIN, -errno.
+ */
 static int unlink_message(
 	struct mailbox *mailbox, uint32_t msg_uid, struct unlinked *unlinked, struct work *work)
 {
@@ -24,6 +29,8 @@ static int unlink_message(
 	char name[FILE_NAME_MAX_BYTES + 1];
 
 	if (number < 0 || (size_t)number >= mailbox->list.n_shown)
+		return 0;
+	if (unlinked->only_deleted && !(mailbox->list.messages[number].flags & FLAG_DELETED))
 		return 0;
 	mailbox_file_name(mailbox, (size_t)number, name);
 
@@ -119,6 +126,16 @@ int mailbox_expunge(
 	return r;
 }
 
+int mailbox_expunge_deleted(
+	struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work)
+{
+	struct expunging expunging = { .uids = uids, .n = n, .done = *done, .only_deleted = true };
+	int r = mailbox_expunge_step(mailbox, &expunging, work);
+
+	*done = expunging.done;
+	return r;
+}
+
 int mailbox_expunge_step(struct mailbox *mailbox, struct expunging *expunging, struct work *work)
 {
 	if (mailbox->replaced)
@@ -131,6 +148,7 @@ int mailbox_expunge_step(struct mailbox *mailbox, struct expunging *expunging, s
 	_cleanup_free_ uint32_t *memory = calloc(most + 1, sizeof *memory);
 	struct unlinked unlinked = { .mailbox = mailbox,
 		.uids = memory,
+		.only_deleted = expunging->only_deleted,
 		.counts = quota_counts(mailbox->store) &&
 			  quota_counts_mailbox(mailbox->store, mailbox_name(mailbox)) };
 

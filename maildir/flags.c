@@ -14,7 +14,28 @@ struct storing {
 	struct flags_change change; /* $Forwarded is a flag here, never a keyword */
 	struct work *work;
 	struct buf lines; /* for restante-keywords */
+	bool locked, unlockable;
 };
+
+/*
+ * A file that is renamed while another program reads cur/ may show under neither name: the directory is read in pieces,
+ * and a name may go from one that is still to be read to one that was read. Dovecot reads under the lock of the uidlist,
+ * and believes that what it did not meet is gone: its clients are told so, and the message gets another UID. So nothing
+ * is renamed in cur/ without that lock. Where there can be none, as on a full disk, flags are changed all the same.
+ */
+static int lock_files(struct storing *storing)
+{
+	if (storing->locked || storing->unlockable)
+		return 0;
+
+	int r = mailbox_lock(storing->mailbox, storing->work);
+
+	if (r == -EAGAIN)
+		return r;
+	storing->locked = r == 0;
+	storing->unlockable = r < 0;
+	return 0;
+}
 
 static void change_flags(const struct storing *storing, const struct message *message,
 	uint32_t *ret_flags, uint64_t *ret_keywords)
@@ -75,7 +96,9 @@ static int store_one(struct storing *storing, size_t number)
 	bool beyond = (keywords & ~LOW_KEYWORDS) != (message->keywords & ~LOW_KEYWORDS);
 
 	if (letters != entry->letters) {
-		r = rename_file(mailbox, number, letters, &info, &to);
+		r = lock_files(storing);
+		if (r == 0)
+			r = rename_file(mailbox, number, letters, &info, &to);
 		if (r < 0)
 			return r;
 		mailbox->n_in_new -= entry->in_new;
@@ -236,11 +259,13 @@ int mailbox_store_flags(struct mailbox *mailbox, const uint32_t *uids, size_t n,
 		r = mailbox_lock(mailbox, work);
 		if (r < 0)
 			return r;
+		storing.locked = true;
 		r = store_locked(&storing, uids, n, done, modified);
-		mailbox_unlock(mailbox);
 	} else {
 		r = store_some(&storing, uids, n, done, modified);
 	}
+	if (storing.locked)
+		mailbox_unlock(mailbox);
 	if (r < 0 && r != -EINPROGRESS && r != -EAGAIN)
 		mailbox_cur_doubt(mailbox); /* both names of a file may be there */
 	else

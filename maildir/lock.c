@@ -152,6 +152,16 @@ static int break_lock(int dir_fd, const char *name, const struct stamp *judged)
 	return r;
 }
 
+/* Most locks are held for a moment: as long again as it was seen to be held, within bounds. */
+static uint64_t retry_after(const struct lock *lock, uint64_t now_usec)
+{
+	uint64_t held_usec = now_usec > lock->foreign_usec ? now_usec - lock->foreign_usec : 0;
+
+	if (held_usec < LOCK_RETRY_FIRST_USEC)
+		return LOCK_RETRY_FIRST_USEC;
+	return held_usec < LOCK_RETRY_USEC ? held_usec : LOCK_RETRY_USEC;
+}
+
 int lock_take(
 	struct lock *lock, int dir_fd, const char *name, const char *hostname, struct work *work)
 {
@@ -179,7 +189,7 @@ int lock_take(
 		if (r < 0)
 			return r;
 	}
-	work->retry_usec = LOCK_RETRY_USEC;
+	work->retry_usec = retry_after(lock, work->now_usec);
 	return -EAGAIN;
 }
 

@@ -9,6 +9,7 @@
  * of this host that does not exist (any more).
  */
 #define LOCK_STALE_USEC (120 * 1000000ULL)
+#define LOCK_RETRY_FIRST_USEC (1000ULL)
 #define LOCK_RETRY_USEC (50 * 1000ULL)
 
 /* One lock, held or watched while another holds it. All zeros and fd = -1 at first: LOCK_INIT. */
@@ -22,7 +23,7 @@ struct lock {
 
 /*
  * Try to take the lock file name in dir.
- * Returns 0; -EAGAIN: another holds it, work->retry_usec is set; -errno.
+ * Returns 0; -EAGAIN: another holds it, work->retry_usec is set, between the two above; -errno.
  */
 _must_check_ int lock_take(
 	struct lock *lock, int dir_fd, const char *name, const char *hostname, struct work *work);

@@ -146,7 +146,8 @@ struct flags_change {
 };
 
 /*
- * Change flags of messages by renaming their files. Messages that are gone are passed over.
+ * Change flags of messages by renaming their files, under the lock of the uidlist: while another program has it, as
+ * Dovecot while it reads cur/, -EAGAIN. Messages that are gone are passed over.
  * uids  n of them, ascending. done: cursor, 0 at first, kept from call to call until 0 is returned.
  * modified  if not NULL: n bools, set true where unchangedsince forbade the change.
  * Returns as struct work; -ESTALE as mailbox_sync(); -EACCES, -EROFS, ...: *done tells the message at fault, those before it are changed.
@@ -156,3 +157,5 @@ _must_check_ int mailbox_store_flags(struct mailbox *mailbox, const uint32_t *ui
 
 /* Remove messages (files and uidlist records), same arguments. Whether they carry \Deleted is the caller's to check. */
 _must_check_ int mailbox_expunge(struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work);
+/* The same for those of them that carry \Deleted at the moment they are removed: one that anybody undeleted before stays. */
+_must_check_ int mailbox_expunge_deleted(struct mailbox *mailbox, const uint32_t *uids, size_t n, size_t *done, struct work *work);

@@ -159,6 +159,7 @@ struct expunging {
 	const uint32_t *uids; /* n of them, ascending */
 	size_t n, done;
 	bool *removed; /* n, or NULL; said of each that is done: whether it was there for us to remove */
+	bool only_deleted; /* those that carry \Deleted when their turn comes */
 };
 
 /* mailbox_expunge() that tells what another program removed before. expunge.c. */

@@ -2,7 +2,7 @@
 
 #include "server/imap/connection.h"
 
-/* What is removed is chosen once, at the start. */
+/* What is removed is chosen once, at the start, of what is \Deleted; what is not any more when its turn comes stays. */
 struct expunge_progress {
 	uint32_t *uids;
 	size_t n, done;
@@ -42,7 +42,7 @@ enum run expunge_deleted(struct imap *imap, const struct seq_ranges *seqnums)
 
 	connection_progress(imap, p->done, p->n);
 
-	int r = mailbox_expunge(imap->mailbox, p->uids, p->n, &p->done, &imap->work);
+	int r = mailbox_expunge_deleted(imap->mailbox, p->uids, p->n, &p->done, &imap->work);
 	enum run wait = imap_wait(imap, &r);
 
 	if (wait != RUN_DONE)

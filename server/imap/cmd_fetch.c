@@ -20,6 +20,7 @@ struct fetch_progress {
 	bool prepared;   /* the message: fetch_write() may go on */
 	struct fetch_write write;
 	size_t seen_done; /* mailbox_store_flags()'s cursor */
+	uint64_t locked_since_usec; /* \Seen waits, or waited, for a lock; 0: it did not yet */
 	struct passed_over over;
 };
 
@@ -237,6 +238,14 @@ static int find_out(struct imap *imap, struct fetch_progress *p)
 	return r;
 }
 
+/* From the first message on that had to wait: a command of many does not wait as often. */
+static bool is_patient(struct imap *imap, struct fetch_progress *p)
+{
+	if (p->locked_since_usec == 0)
+		p->locked_since_usec = imap->io->now_usec;
+	return imap->io->now_usec - p->locked_since_usec < IMAP_SEEN_WAIT_USEC;
+}
+
 /* \Seen, unless it is there. That it cannot be set (a read-only file system) is no reason not to show the message. */
 static int set_seen(struct imap *imap, struct fetch_progress *p)
 {
@@ -251,7 +260,7 @@ static int set_seen(struct imap *imap, struct fetch_progress *p)
 	int r = mailbox_store_flags(
 		imap->mailbox, &p->write.msg_uid, 1, &p->seen_done, &change, NULL, &imap->work);
 
-	if (r == -EINPROGRESS || r == -EAGAIN)
+	if (r == -EINPROGRESS || (r == -EAGAIN && is_patient(imap, p)))
 		return r;
 	p->write.seen_set = r == 0;
 	return 0;
@@ -269,7 +278,7 @@ static enum run prepare(struct imap *imap, struct fetch_progress *p, bool *ret_s
 
 	if (wait != RUN_DONE)
 		return wait;
-	*ret_skip = r < 0 && r != -EBUSY; /* only \Seen waits for a lock: it is then left unset */
+	*ret_skip = r < 0 && r != -EBUSY;
 	if (*ret_skip)
 		passed_over_add(&p->over, imap, imap->mailbox, p->write.msg_uid, r, "cannot be read");
 	return RUN_DONE;

@@ -81,6 +81,7 @@ struct imap {
 
 enum {
 	IMAP_LOCK_WAIT_USEC = 30 * 1000 * 1000, /* then a command fails: [INUSE] */
+	IMAP_SEEN_WAIT_USEC = 2 * 1000 * 1000,  /* then FETCH sets no \Seen: a lock keeps no mail from its reader */
 	IMAP_PROGRESS_USEC = 10 * 1000 * 1000,  /* between two INPROGRESS (RFC 9585 section 4) */
 };
 

@@ -15,6 +15,7 @@ enum {
 
 /* How long QUIT waits for another program's lock: clients give up after a minute or so, and then do not know what happened. */
 static const uint64_t update_patience_usec = 30 * USEC_PER_SEC;
+static const uint64_t seen_patience_usec = 2 * USEC_PER_SEC; /* of those */
 
 enum update_phase { UPDATE_NOT_BEGUN, UPDATE_FLAGS, UPDATE_EXPUNGE };
 
@@ -283,7 +284,10 @@ static void begin_phase(struct maildrop *maildrop, enum update_phase phase)
 	maildrop->phase = phase;
 }
 
-/* What was read is marked as read, as other servers do. A convenience: no fault and no lock keeps QUIT from going on. */
+/*
+ * What was read is marked as read, as other servers do. A convenience: no fault keeps QUIT from going on, and no lock
+ * for long.
+ */
 static int set_seen(struct maildrop *maildrop, struct work *work)
 {
 	static const struct flags_change change = {
@@ -298,6 +302,11 @@ static int set_seen(struct maildrop *maildrop, struct work *work)
 		log_line(maildrop->log, LOG_PRIORITY_WARNING,
 			"user=%s: what was retrieved cannot be marked as seen: %s", maildrop->user,
 			strerror(-r));
+	if (r == -EAGAIN)
+		return work->now_usec + update_patience_usec <
+				       maildrop->update_until_usec + seen_patience_usec
+			       ? r
+			       : 0;
 	return r == -EINPROGRESS ? r : 0;
 }
 

@@ -60,7 +60,7 @@ void maildrop_retrieved(struct maildrop *maildrop, uint32_t msgno);
 void maildrop_reset(struct maildrop *maildrop);
 
 /*
- * The UPDATE state: set \Seen on what was retrieved (as far as that is possible without waiting), then remove what is marked.
+ * The UPDATE state: set \Seen on what was retrieved (as far as that is possible without waiting for long), then remove what is marked.
  * Call until it does not return -EINPROGRESS or -EAGAIN. Messages after one that cannot be removed are still tried.
  * Returns as struct work says; 0: all were removed; another -errno: some were not (the first fault was logged).
  * RFC 1939 section 6.

@@ -8,12 +8,14 @@ import os
 import random
 import re
 import shutil
+import socket
 import threading
 import time
 import traceback
 
 import harness
 from harness import Failed, check, equal
+from journal import LOCK, Journal
 from peers import USER, Gone, Imap, expand
 from turns import Turns, digest
 
@@ -96,6 +98,7 @@ class ImapWorker(Worker):
         self.enter(mailbox)
         answer = self.client.must(f'UID {verb} {",".join(map(str, uids))} "{to}"')
         _, sources, copies = Imap.code(answer, "COPYUID").split()
+        self.at_once.suspects |= {(mailbox, uid) for uid in set(uids) - set(expand(sources))}
         equal(sorted(expand(sources)), uids, f"{verb}: COPYUID")
         self.keep(to, expand(copies), [self.mine[mailbox, uid] for uid in expand(sources)])
         if verb == "MOVE":
@@ -241,14 +244,49 @@ class Lda(Worker):
 
 
 class Reader(Worker):
-    """Only it changes \\Flagged."""
+    """Only it changes \\Flagged.
+
+    Dovecot, even alone, believes what one reading of cur/ tells it. A file that is renamed meanwhile may show under neither
+    name, where the directory takes more than one piece to read (some 500 files): its message is expunged, and comes back
+    under a new UID ("Locking, locking, locking" in its maildir-sync.c). Against other Dovecots, and restante, it has the lock of
+    the uidlist while it reads. So, where there is a Dovecot, this reader renames under that lock; mail readers on a host do
+    not, and there Dovecot loses UIDs. restante must not, so beside restante alone there is no lock.
+    """
+
+    def __init__(self, at_once, name, seed):
+        super().__init__(at_once, name, seed)
+        self.locks = not all(peer.keeps_all_keywords for peer in at_once.turns.peers)
 
     def step(self):
         mailbox = self.rng.choice(MAILBOXES)
+        if not self.locks:
+            self.change_one(mailbox)
+        elif self.lock(mailbox):
+            try:
+                self.change_one(mailbox)
+            finally:
+                os.unlink(os.path.join(self.at_once.turns.directory(mailbox), LOCK))
+        time.sleep(0.005)
+
+    def lock(self, mailbox):
+        """Whether it could be had. It names its holder from the first moment."""
+        directory = self.at_once.turns.directory(mailbox)
+        made = os.path.join(directory, "tmp", f"reader.{os.getpid()}")
+        with open(made, "w") as f:
+            f.write(f"{os.getpid()}:{socket.gethostname()}")
+        os.chown(made, self.at_once.turns.owner, self.at_once.turns.owner)
+        try:
+            os.link(made, os.path.join(directory, LOCK))
+            return True
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(made)
+
+    def change_one(self, mailbox):
         names = [name for name in os.listdir(os.path.join(self.at_once.turns.directory(mailbox), "cur")) if ":2," in name]
         if names:
             self.change(mailbox, self.rng.choice(sorted(names)))
-        time.sleep(0.005)
 
     def change(self, mailbox, name):
         stem, _, info = name.partition(":2,")
@@ -305,6 +343,7 @@ class AtOnce:
         self.numbers = 0
         self.digests = {}
         self.uids = {}     # (mailbox, UID) -> number, as anybody ever saw it
+        self.suspects = set()  # (mailbox, UID) of what is missed
         self.uidls = {}
         self.stored = {}   # (mailbox, UID, keyword) -> the last STORE set it
         self.flagged = {}  # (mailbox, base name) -> the last rename set F
@@ -387,6 +426,8 @@ class AtOnce:
                         self.contested[number] += 1
                     else:
                         numbers.append(number)
+            missing = set(self.wanted.get(mailbox, [])) - set(numbers)
+            self.suspects |= {key for key, number in self.uids.items() if number in missing}
             equal(sorted(numbers), sorted(self.wanted.get(mailbox, [])), f"{client.name}: messages of {mailbox}")
             letters = self.turns.read_letters(self.turns.mailboxes[mailbox])
             for (name, uid, keyword), wanted in self.stored.items():
@@ -463,10 +504,16 @@ def everybody_at_once(turns, seconds, number):
             message.flags.discard("\\deleted")
     turns.compare(everything=True)
     at_once = AtOnce(turns, seconds, number)
-    at_once.run()
-    if not all(peer.keeps_all_keywords for peer in turns.peers):
-        time.sleep(2.5)  # Dovecot finds what changed in the second of its own change when that is two seconds old
-    for peer in turns.peers:
-        at_once.compare(peer)
-    turns.adopt(at_once)
-    turns.compare(everything=True)
+    journal = Journal({name: turns.directory(name) for name in MAILBOXES})
+    try:
+        at_once.run()
+        if not all(peer.keeps_all_keywords for peer in turns.peers):
+            time.sleep(2.5)  # Dovecot finds what changed in the second of its own change when that is two seconds old
+        for peer in turns.peers:
+            at_once.compare(peer)
+        turns.adopt(at_once)
+        turns.compare(everything=True)
+    except Exception as e:
+        raise Failed(f"{e}\n{journal.told_of(at_once.suspects)}") from e
+    finally:
+        journal.close()

@@ -260,6 +260,8 @@ class Dovecot(Peer):
         self.home = machine.path("home", USER, "dovecot")
         os.makedirs(self.home, exist_ok=True)
         os.chown(self.home, self.uid, self.uid)
+        with open(os.path.join(self.home, "log"), "ab") as log:
+            os.fchown(log.fileno(), self.uid, self.uid)
         with open(os.path.join(self.home, "dovecot.conf"), "w") as f:
             f.write(f"protocols = imap pop3\nbase_dir = {self.home}/run\nlog_path = {self.home}/log\nssl = no\nmail_home = {self.home}\n"
                     f"mail_location = maildir:{mail}\nfirst_valid_uid = 1\nmail_uid = {self.uid}\nmail_gid = {self.uid}\n"
@@ -267,10 +269,11 @@ class Dovecot(Peer):
                     "mailbox_list_index = no\nnamespace inbox {\n  inbox = yes\n  separator = /\n}\n")
 
     def start(self, program, *arguments):
-        return subprocess.Popen([f"{LIBEXEC}/{program}", "-c", os.path.join(self.home, "dovecot.conf"), *arguments],
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.home,
-                                user=self.uid, group=self.uid, extra_groups=[],
-                                env={"USER": USER, "HOME": self.home, "PATH": "/usr/bin:/bin"})
+        with open(os.path.join(self.home, "log"), "ab") as log:  # imap and pop3 say all on standard error
+            return subprocess.Popen([f"{LIBEXEC}/{program}", "-c", os.path.join(self.home, "dovecot.conf"), *arguments],
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.home,
+                                    user=self.uid, group=self.uid, extra_groups=[],
+                                    env={"USER": USER, "HOME": self.home, "PATH": "/usr/bin:/bin"})
 
     def open(self, program):
         process = self.start(program)

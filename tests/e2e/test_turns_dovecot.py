@@ -4,10 +4,13 @@ RESTANTE_STEPS steps (150) for RESTANTE_SEED (1); each is followed by a comparis
 must be there (turns.py). A failure prints the seed and the steps: the same variables play the same steps again.
 """
 import os
+import threading
+import time
 
 import harness
 from at_once import Place, randomly
-from harness import Server, check, equal
+from harness import Failed, Server, check, equal
+from journal import Journal
 from peers import Dovecot, Restante, dovecot_is_here
 from turns import LETTERS
 
@@ -43,6 +46,74 @@ def test_every_change(machine):
             turns.append(turns.peers[0], turns.mailboxes[name], 2)
         turns.compare(everything=True)
         turns.every_kind()
+
+
+MANY = 1500  # the directory takes several pieces to read
+
+
+def test_uids_stay(machine):
+    """While one changes flags, which renames files, another reads the directory: it misses none."""
+    with Both(machine) as turns:
+        for _ in range(MANY):
+            turns.put_in_new("INBOX", turns.text(), crlf=True)
+        ours, theirs = turns.peers
+        for changes, looks in ((ours, theirs), (theirs, ours), (None, ours)):
+            look_while_flags_change(turns, changes, looks)
+
+
+def look_while_flags_change(turns, changes, looks):
+    clients = [peer.imap() for peer in turns.peers]
+    for client in clients:
+        client.select("INBOX")
+    before = sorted(clients[0].messages())
+    journal = Journal({"INBOX": turns.mail})
+    ended, errors = threading.Event(), []
+
+    def change():
+        one_or_all = 0
+        while not ended.is_set():
+            one_or_all += 1
+            uids = turns.rng.choice(before) if one_or_all % 50 else f"{before[0]}:*"
+            if changes:
+                clients[turns.peers.index(changes)].must(f"UID STORE {uids} {turns.rng.choice('+-')}FLAGS.SILENT (\\Flagged)")
+            else:
+                rename_some(os.path.join(turns.mail, "cur"), turns.rng)
+
+    def run():
+        try:
+            change()
+        except Exception as e:  # noqa: BLE001 - told below
+            errors.append(e)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    looker = clients[turns.peers.index(looks)]
+    end = time.monotonic() + SECONDS_AT_ONCE
+    while time.monotonic() < end:
+        looker.must("NOOP")
+    ended.set()
+    thread.join()
+    time.sleep(2.5)  # as long as Dovecot may be late
+    try:
+        check(not errors, "changing flags", errors)
+        for client in clients:
+            client.must("NOOP")
+            equal(sorted(client.messages()), before, f"{client.name}: UIDs after flags changed under it")
+            client.close()
+    except Exception as e:
+        raise Failed(f"{e}\n{journal.told_of(set())}") from e
+    finally:
+        journal.close()
+
+
+def rename_some(cur, rng):
+    """As a mail reader on the host does, without any lock."""
+    names = os.listdir(cur)
+    for name in rng.sample(names, min(len(names), 100)):
+        try:
+            os.rename(os.path.join(cur, name), os.path.join(cur, name[:-1] if name.endswith("F") else name + "F"))
+        except FileNotFoundError:
+            pass  # another was faster
 
 
 def keywords(first, last):
@@ -101,7 +172,7 @@ def what_it_says(peer, mailbox):
     return found
 
 
-TESTS = [test_every_change, test_keywords_without_letters, test_random]
+TESTS = [test_every_change, test_keywords_without_letters, test_uids_stay, test_random]
 if __name__ == "__main__":
     if dovecot_is_here():
         harness.main("turns_dovecot", TESTS)

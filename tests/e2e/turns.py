@@ -465,7 +465,9 @@ class Turns:
             reader.select(name)
             letters = self.read_letters(box)
             found = reader.messages()
-            equal(sorted(set(box.messages) - set(found)), [], f"messages of before that are gone from {name}")
+            gone = sorted(set(box.messages) - set(found))
+            at_once.suspects |= {(name, uid) for uid in gone}
+            equal(gone, [], f"messages of before that are gone from {name}")
             for uid, text in sorted(reader.bodies(sorted(found)).items()):
                 self.means(box, uid, digest(text))
                 if uid not in box.messages:

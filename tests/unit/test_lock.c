@@ -30,6 +30,12 @@ static void test_take_and_release(void)
 	snprintf(want, sizeof want, "%d:" HOST, (int)getpid());
 	CU_ASSERT_STRING_EQUAL(fixture_read(&f, NAME), want);
 	CU_ASSERT_EQUAL(lock_take(&b, dir_fd, NAME, HOST, &work), -EAGAIN);
+	CU_ASSERT_EQUAL(work.retry_usec, LOCK_RETRY_FIRST_USEC);
+	work.now_usec += 10 * LOCK_RETRY_FIRST_USEC;
+	CU_ASSERT_EQUAL(lock_take(&b, dir_fd, NAME, HOST, &work), -EAGAIN);
+	CU_ASSERT_EQUAL(work.retry_usec, 10 * LOCK_RETRY_FIRST_USEC);
+	work.now_usec += 2 * LOCK_RETRY_USEC;
+	CU_ASSERT_EQUAL(lock_take(&b, dir_fd, NAME, HOST, &work), -EAGAIN);
 	CU_ASSERT_EQUAL(work.retry_usec, LOCK_RETRY_USEC);
 	lock_release(&a, dir_fd, NAME);
 	CU_ASSERT_FALSE(fixture_exists(&f, NAME));
