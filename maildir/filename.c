@@ -105,8 +105,7 @@ bool filename_is_canonical(struct slice info)
 	return true;
 }
 
-/* Which bytes stand among the flags; a table, so that writing them out sorts them. */
-/* A set of bytes, a bit for each. */
+/* Which bytes stand among the flags, a bit for each: writing them out sorts them. */
 struct byte_set {
 	uint64_t words[4];
 };
@@ -123,10 +122,12 @@ static void mark(struct byte_set *set, unsigned char c, bool present)
 
 static void mark_letters(uint32_t letters, struct byte_set *present)
 {
+	const unsigned a = 'a' - 64; /* of words[1]: the letters of keywords follow each other */
+
+	present->words[1] &= ~((uint64_t)LETTERS_KEYWORDS << a);
+	present->words[1] |= (uint64_t)(letters & LETTERS_KEYWORDS) << a;
 	for (size_t i = 0; i < STANDARD_COUNT; i++)
 		mark(present, (unsigned char)STANDARD[i].letter, (letters & STANDARD[i].bit) != 0);
-	for (unsigned n = 0; n < FILENAME_KEYWORD_LETTERS; n++)
-		mark(present, (unsigned char)('a' + n), (letters >> n & 1) != 0);
 }
 
 int filename_format(struct slice base, struct slice old_info, uint32_t letters, struct buf *out)

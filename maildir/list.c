@@ -459,6 +459,20 @@ int list_file_name(const struct list *list, size_t number, struct buf *out)
 	return r < 0 ? r : buf_add(out, list_odd_info(list, number));
 }
 
+bool list_has_file_name(const struct list *list, size_t number, struct slice name)
+{
+	const struct entry *entry = list_entry(list, number);
+	struct slice base = list_base(list, number), info = slice_tail(name, base.n);
+
+	if (!slice_equal(slice_head(name, base.n), base))
+		return false;
+	if (entry->no_info)
+		return info.n == 0;
+	if (entry->info_at != 0)
+		return slice_equal(info, list_odd_info(list, number));
+	return filename_is_canonical(info) && filename_letters(info) == entry->letters;
+}
+
 /* Bytes no message refers to any more are squeezed out when they are the greater part. */
 static void compact_bytes(struct list *list)
 {

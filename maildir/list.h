@@ -135,6 +135,9 @@ void list_set_info(struct list *list, size_t number, struct slice info);
 /* Append the file's name. Returns 0, or -ENOBUFS. */
 _must_check_ int list_file_name(const struct list *list, size_t number, struct buf *out);
 
+/* Whether the file's name is that. */
+bool list_has_file_name(const struct list *list, size_t number, struct slice name);
+
 /*
  * Remove all messages for which gone() says so.
  * Calls it for every message, ascending, once. Numbers change; the rest stays as it is.

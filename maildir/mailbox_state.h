@@ -55,6 +55,7 @@ struct mailbox {
 	int cur_watch, new_watch; /* inotify; -1 */
 	bool is_local;            /* see dirs.h */
 	uint64_t new_ino;         /* of new/ */
+	size_t last_event;        /* the number of the message that an event in cur/ was about last */
 	bool watched;             /* every change of cur/ by others becomes an event */
 
 	struct list list;

@@ -226,25 +226,45 @@ int store_watch(struct store *store)
 	return store->watch_fd;
 }
 
+/* While a sync is under way there may be two of a name. */
+static bool is_at(const struct mailbox *mailbox, size_t number, struct slice base)
+{
+	const struct list *list = &mailbox->list;
+
+	return mailbox->sync.phase == SYNC_LOOK && number < list->n && list_is_loaded(list, number) &&
+	       !list_entry(list, number)->orphan && slice_equal(list_base(list, number), base);
+}
+
+/* Our own changes go from message to message: mostly an event is about the same as the last one, or the next. */
+static ssize_t find_message(struct mailbox *mailbox, struct slice base)
+{
+	ssize_t number = (ssize_t)mailbox->last_event;
+
+	if (!is_at(mailbox, (size_t)number, base) && !is_at(mailbox, (size_t)++number, base)) {
+		list_expect_find(&mailbox->list);
+		number = list_find_base(&mailbox->list, base);
+	}
+	if (number >= 0)
+		mailbox->last_event = (size_t)number;
+	return number;
+}
+
 /* Whether an event in cur/ is the echo of a change of our own: it ends in what is known anyway. */
 static bool is_echo(struct mailbox *mailbox, const struct inotify_event *event)
 {
 	struct slice whole = slice_str(event->len > 0 ? event->name : "");
-	char known[FILE_NAME_MAX_BYTES + 1];
 
-	list_expect_find(&mailbox->list);
 	if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
 		return false;
 
-	ssize_t number = list_find_base(&mailbox->list, filename_parse(whole).base);
+	ssize_t number = find_message(mailbox, filename_parse(whole).base);
 	bool is_there = (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0;
 
 	if (number < 0)
 		return !is_there;
-	mailbox_file_name(mailbox, (size_t)number, known);
 
-	bool is_known =
-		!list_entry(&mailbox->list, (size_t)number)->in_new && slice_equal(slice_str(known), whole);
+	bool is_known = !list_entry(&mailbox->list, (size_t)number)->in_new &&
+			list_has_file_name(&mailbox->list, (size_t)number, whole);
 
 	return is_there == is_known;
 }

@@ -121,6 +121,20 @@ static void test_common(void)
 	uid_array_unref(b);
 }
 
+/* The file of message 0 has the name with infos[which], and no other. */
+static void check_has_name(const struct list *list, const char *const infos[], size_t n, size_t which)
+{
+	static const char *const others[] = { "1.", "1.a:2", "1.b:2,S", "1.a:2,s", "1.a:2,SS", "1.a:2,XS", "" };
+	char name[64];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "1.a%s", infos[i]);
+		CHECK(list_has_file_name(list, 0, slice_str(name)) == (i == which), "%s: %s", infos[which], name);
+	}
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		CHECK(!list_has_file_name(list, 0, slice_str(others[i])), "%s: %s", infos[which], others[i]);
+}
+
 static void test_names(void)
 {
 	static const char *const INFOS[] = { "", ":2,", ":2,S", ":2,SX", ":2,ba", ":1,x",
@@ -139,6 +153,7 @@ static void test_names(void)
 			CU_ASSERT_EQUAL(list_file_name(&list, 0, &name), 0);
 			CHECK(slice_equal(buf_slice(&name), slice_str(want)), "%s: %.*s", want,
 				SLICE_FMT(buf_slice(&name)));
+			check_has_name(&list, INFOS, sizeof INFOS / sizeof *INFOS, i);
 			list_set_fields(&list, 0, i % 2 ? SLICE("W1 O2") : SLICE("W55"));
 			CU_ASSERT_EQUAL(list_fields(&list, 0).n, i % 2 ? 5 : 3);
 		}
