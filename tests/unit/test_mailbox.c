@@ -175,7 +175,8 @@ static void test_store_in_steps(void)
 
 	done = 0;
 	change.unchangedsince = modseq;
-	change.flags = FLAG_DELETED;
+	change.operation = FLAGS_REPLACE; /* all flags count */
+	change.flags = FLAG_SEEN | FLAG_DELETED;
 	CU_ASSERT_EQUAL(
 		mailbox_store_flags(f.mailbox, two, 2, &done, &change, two_modified, &work), 0);
 	CU_ASSERT_FALSE(two_modified[0]);
