@@ -1,8 +1,8 @@
 /*
- * From tmp/ into the mailbox, under the lock of its uidlist:
+ * From tmp/, or from the mailbox that they are moved out of, into the mailbox, under the lock of its uidlist:
  *
  *   keywords    get their numbers; those beyond the letters are noted for the new base names, durably
- *   cur/        each file is renamed; the directory is synced
+ *   cur/        each file is renamed (arrival_place.c); the directory is synced
  *   uidlist     records are appended, synced
  *   list        the messages are shown
  *
@@ -11,12 +11,14 @@
  *
  * Files before records: a program that meets a file without record waits for the lock to give it a UID, while a
  * record without file would count as that of a message gone. A fault before the end renames all files back. After a
- * crash in between, files that were renamed are messages without UID: whole ones, that nobody was promised.
+ * crash in between, files that were renamed are messages without UID: whole ones, that nobody was promised, or that
+ * are not in the source any more; the next sync gives them UIDs.
  */
 #include "maildir/arrival.h"
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "maildir/arrival_place.h"
 #include "maildir/keyword_files.h"
 #include "maildir/leftovers.h"
 #include "maildir/quota_file.h"
@@ -35,15 +37,6 @@ enum {
 };
 
 #define KEYWORDS_BEYOND (~(uint64_t)LETTERS_KEYWORDS)
-
-/* One arrival_commit(), from the time the lock is taken until it is given back. */
-struct committing {
-	struct arrival *arrival;
-	struct mailbox *mailbox;
-	struct work *work;           /* of this step */
-	int numbers[LIMIT_KEYWORDS]; /* of the arrival's keywords in the mailbox; -1: it has none */
-	size_t placed;               /* files that lie in cur/ */
-};
 
 static void give_up(struct committing *c);
 
@@ -78,13 +71,15 @@ static void free_file(struct arriving *file)
 	free(file->temporary);
 	free(file->base);
 	free(file->guid);
+	free(file->source_name);
 }
 
 void arrival_drop_last(struct arrival *arrival)
 {
 	struct arriving *file = &arrival->files[--arrival->n];
 
-	unlinkat(arrival->tmp_fd, file->temporary, 0);
+	if (!arrival->source)
+		unlinkat(arrival->tmp_fd, file->temporary, 0);
 	free_file(file);
 }
 
@@ -95,6 +90,7 @@ void arrival_done(struct arrival *arrival)
 	while (arrival->n > 0)
 		arrival_drop_last(arrival);
 	free(arrival->files);
+	free(arrival->taken);
 	keyword_table_done(&arrival->keywords);
 	if (arrival->tmp_fd >= 0)
 		close(arrival->tmp_fd);
@@ -222,16 +218,6 @@ static int find_numbers(struct committing *c)
 	return r;
 }
 
-static uint64_t keywords_here(const struct committing *c, const struct arriving *file)
-{
-	uint64_t keywords = 0;
-
-	for (unsigned n = 0; n < LIMIT_KEYWORDS; n++)
-		if ((file->keywords >> n & 1) && c->numbers[n] >= 0)
-			keywords |= UINT64_C(1) << c->numbers[n];
-	return keywords;
-}
-
 static int note_keywords_beyond(struct committing *c)
 {
 	_cleanup_buf_ struct buf lines = BUF(LINES_MAX_BYTES);
@@ -239,7 +225,7 @@ static int note_keywords_beyond(struct committing *c)
 
 	for (size_t i = 0; r == 0 && i < c->arrival->n; i++) {
 		const struct arriving *file = &c->arrival->files[i];
-		uint64_t keywords = keywords_here(c, file);
+		uint64_t keywords = arrival_keywords_here(c, file);
 
 		if (keywords & KEYWORDS_BEYOND)
 			r = keywords_format_message(slice_str(file->base), keywords, &lines);
@@ -250,51 +236,6 @@ static int note_keywords_beyond(struct committing *c)
 	return r;
 }
 
-static void format_name(const struct committing *c, const struct arriving *file,
-	char ret_name[FILE_NAME_MAX_BYTES + 1])
-{
-	_cleanup_buf_ struct buf name = BUF(FILE_NAME_MAX_BYTES);
-	uint32_t letters =
-		mailbox_letters_from_flags(c->mailbox, file->flags, keywords_here(c, file), 0);
-
-	must(filename_format(slice_str(file->base), SLICE(""), letters, &name) == 0);
-	must(slice_to_str(buf_slice(&name), ret_name, FILE_NAME_MAX_BYTES + 1));
-}
-
-static int place_files(struct committing *c)
-{
-	char name[FILE_NAME_MAX_BYTES + 1];
-
-	for (; c->placed < c->arrival->n; c->placed++) {
-		const struct arriving *file = &c->arrival->files[c->placed];
-
-		if (c->work->budget == 0)
-			return -EINPROGRESS;
-		c->work->budget--;
-		format_name(c, file, name);
-
-		int r = dirs_rename(c->arrival->tmp_fd, file->temporary, c->mailbox->cur_fd, name);
-
-		if (r < 0)
-			return r;
-	}
-	return !mailbox_fsync_never(c->mailbox) && fsync(c->mailbox->cur_fd) < 0 ? -errno : 0;
-}
-
-/* What cannot go back is removed: nobody was promised it. */
-static void take_files_back(struct committing *c)
-{
-	char name[FILE_NAME_MAX_BYTES + 1];
-
-	while (c->placed > 0) {
-		const struct arriving *file = &c->arrival->files[--c->placed];
-
-		format_name(c, file, name);
-		if (dirs_rename(c->mailbox->cur_fd, name, c->arrival->tmp_fd, file->temporary) < 0)
-			unlinkat(c->mailbox->cur_fd, name, 0);
-	}
-}
-
 static int add_to_list(struct committing *c, const struct arriving *file)
 {
 	struct mailbox *mailbox = c->mailbox;
@@ -302,7 +243,7 @@ static int add_to_list(struct committing *c, const struct arriving *file)
 
 	if (file->guid)
 		snprintf(fields, sizeof fields, "G%s", file->guid);
-	format_name(c, file, name);
+	arrival_format_name(c, file, name);
 
 	size_t number = list_add(&mailbox->list, mailbox->uidlist.header.uidnext,
 		slice_str(file->base), slice_str(fields));
@@ -318,7 +259,7 @@ static int add_to_list(struct committing *c, const struct arriving *file)
 	entry->internaldate = file->internaldate;
 	mailbox_take_name(
 		mailbox, number, filename_parse(slice_str(name)).info, false, c->work->now_usec);
-	mailbox->list.messages[number].keywords |= keywords_here(c, file) & KEYWORDS_BEYOND;
+	mailbox->list.messages[number].keywords |= arrival_keywords_here(c, file) & KEYWORDS_BEYOND;
 	return 0;
 }
 
@@ -331,8 +272,9 @@ static int give_uids(struct committing *c, uint32_t *ret_first_uid)
 	int r = c->arrival->n >= UINT32_MAX - 1 - uidnext ? -EOVERFLOW : 0;
 
 	for (size_t i = 0; r == 0 && i < c->arrival->n; i++)
-		r = add_to_list(c, &c->arrival->files[i]);
-	if (r == 0)
+		if (!c->arrival->files[i].missed)
+			r = add_to_list(c, &c->arrival->files[i]);
+	if (r == 0 && mailbox->list.n > first)
 		r = uidlist_file_write(mailbox, first, c->work);
 	if (r < 0) {
 		list_truncate(&mailbox->list, first);
@@ -371,13 +313,35 @@ static void forget_files(struct arrival *arrival)
 
 static struct quota_sum quota_sum_of(const struct arrival *arrival)
 {
-	struct quota_sum sum = { .messages = (int64_t)arrival->n };
+	struct quota_sum sum = { 0 };
 	uint64_t bytes;
 
-	for (size_t i = 0; i < arrival->n; i++)
+	for (size_t i = 0; i < arrival->n; i++) {
+		if (arrival->files[i].missed)
+			continue;
+		sum.messages++;
 		if (filename_size(slice_str(arrival->files[i].base), 'S', &bytes))
 			sum.bytes += (int64_t)bytes;
+	}
 	return sum;
+}
+
+/* Both sides of a move in one line: whoever reads it in between is not told of a message that counts twice, or not at all. */
+static void note_quota(const struct arrival *arrival)
+{
+	struct store *store = arrival->mailbox->store;
+	struct quota_sum change = { 0 };
+
+	if (quota_counts_mailbox(store, mailbox_name(arrival->mailbox)))
+		change = quota_sum_of(arrival);
+	if (arrival->source && quota_counts_mailbox(store, mailbox_name(arrival->source)))
+		for (size_t i = 0; i < arrival->n; i++)
+			if (!arrival->files[i].missed) {
+				change.messages--;
+				change.bytes -= (int64_t)arrival->files[i].source_bytes;
+			}
+	if (change.messages != 0 || change.bytes != 0)
+		quota_note(store, &change);
 }
 
 static int check_quota(struct arrival *arrival, struct work *work)
@@ -429,13 +393,9 @@ static int finish(struct committing *c, uint32_t *ret_first_uid)
 		r = give_uids(c, ret_first_uid);
 	if (r < 0)
 		return r;
-	show(mailbox, known, c->work->now_usec);
-	if (quota_counts_mailbox(mailbox->store, mailbox_name(mailbox))) {
-		struct quota_sum more = quota_sum_of(arrival);
-
-		quota_note(mailbox->store, &more);
-	}
-	forget_files(arrival);
+	if (mailbox->list.n > known)
+		show(mailbox, known, c->work->now_usec);
+	note_quota(arrival);
 	return 0;
 }
 
@@ -450,7 +410,7 @@ static void end_commit(struct committing *c)
 
 static void give_up(struct committing *c)
 {
-	take_files_back(c);
+	arrival_take_files_back(c);
 	mailbox_cur_doubt(c->mailbox); /* what could not be taken back is there */
 	end_commit(c);
 }
@@ -478,6 +438,8 @@ static int begin_commit(struct arrival *arrival, struct work *work)
 	*c = (struct committing){ .arrival = arrival, .mailbox = mailbox, .work = work };
 	arrival->committing = c;
 	mailbox->arriving = arrival;
+	for (size_t i = 0; i < arrival->n; i++)
+		arrival->files[i].missed = false;
 	r = prepare(c);
 	if (r < 0)
 		give_up(c);
@@ -486,13 +448,18 @@ static int begin_commit(struct arrival *arrival, struct work *work)
 
 static int step_commit(struct committing *c, uint32_t *ret_first_uid)
 {
-	struct mailbox *mailbox = c->mailbox;
+	struct mailbox *mailbox = c->mailbox, *source = c->arrival->source;
 	bool cur_known = mailbox_cur_begin(mailbox);
-	int r = mailbox->replaced ? -ESTALE : place_files(c);
+	bool source_known = source && mailbox_cur_begin(source);
+	int r = mailbox->replaced ? -ESTALE : arrival_place_files(c);
 
 	lock_touch(&mailbox->lock, c->work->now_usec);
 	if (r == 0)
 		r = finish(c, ret_first_uid);
+	if (r == 0 || r == -EINPROGRESS)
+		arrival_leave_source(c);
+	if (source)
+		mailbox_cur_end(source, source_known);
 	mailbox_cur_end(mailbox, cur_known);
 	return r;
 }
@@ -505,9 +472,11 @@ int arrival_commit(struct arrival *arrival, struct work *work, uint32_t *ret_fir
 		return r;
 	arrival->committing->work = work;
 	r = step_commit(arrival->committing, ret_first_uid);
-	if (r == 0)
+	if (r == 0) {
+		forget_files(arrival);
 		end_commit(arrival->committing);
-	else if (r != -EINPROGRESS)
+	} else if (r != -EINPROGRESS) {
 		give_up(arrival->committing);
+	}
 	return r;
 }

@@ -1,21 +1,33 @@
 /*
- *   LINK ──all linked into the target's tmp/──▶ SHOW ──durable──▶ DONE                  (copy)
- *                                                └──▶ REMOVE ──all unlinked──▶ DONE     (move)
- *                                                       │                       ▲
- *                                                       └─▶ TAKE_BACK ──────────┘       copies of what we did not remove
+ *   GATHER ──all linked into the target's tmp/──▶ SHOW ──durable──▶ DONE                  (copy)
+ *                                                  └──▶ REMOVE ──all unlinked──▶ DONE     (move to another file system)
+ *                                                         │                       ▲
+ *                                                         └─▶ TAKE_BACK ──────────┘       copies of what we did not remove
  *
- * Of several that move one message at the same time, only one can unlink its file: the copies of the others go. Until
- * then such a copy is a message like any other: whoever removes it meanwhile has removed it, but where somebody moves it
- * on, to a third mailbox, what was moved on stays, and the message is there twice. It is never lost.
+ *   GATHER ──all described──▶ SHOW, which renames each into the target's cur/ ──▶ DONE      (move)
+ *     ▲                        │
+ *     └── what had another name by now ──┘                                                  at most ROUNDS_MAX times
  *
- * The lock of the source, held from a last look at the files over SHOW and REMOVE, would not cure that as it is: it
- * nests, so the other connections of this process would be inside of it (and an append to the source, whose lock must
- * be its alone, as well); SHOW and REMOVE take several steps with many messages, so it would be held for as long, and
- * while the target's lock is waited for it would have to go back each time (of two that move from a to b and from b to
- * a each would wait for the other), with all that was looked at to be looked at again; and programs that remove
- * without that lock, as delivery agents and mail readers on the host do, would still come in between. What would: that
- * the one who moves takes the file itself, by a rename into the target's cur/ in place of LINK, of which one alone
- * succeeds.
+ * A move within a file system takes the file itself: one rename, out of the source's cur/ or new/, into the target's
+ * cur/. Of several that move, remove or rename one message at the same time, on whatever hosts, one alone succeeds; the
+ * others find no such file, look for it by a sync of the source, and take it under its new name (its flags changed) or
+ * leave it out (it is gone). The message is in one of the two at each instant, also on disk: a rename is one step there
+ * as well, and it is durable before a UID is told (arrival.c). The target's lock is held from before the first rename
+ * until the UIDs are in its uidlist: who meets such a file before that waits for the lock, and finds its UID then. The
+ * source's lock is not needed, and must not be waited for while the other is held: of two that move from a to b and
+ * from b to a each would wait for the other. That is why the look for a file that was missed is a round of its own.
+ * A fault before the UIDs are durable renames the files back, to the names that they had. A crash leaves some in the
+ * source, with their UIDs, and some in the target, where a sync gives them UIDs; there they have no field G, so a new
+ * EMAILID, in the one case that nobody was told of.
+ *
+ * The base name is a new one, as for a copy. The old one may be known in the target already: a message that comes back
+ * to a mailbox would come back under the UID that clients saw expunged; and where a link of the same file has that name,
+ * as other programs' copies have it, a rename onto it does nothing, says that it did, and leaves both. A new name can be
+ * nobody's; it says when the message came here (SAVEDATE), as its letters say its keywords as the target numbers them.
+ *
+ * Between file systems a move copies, shows, and then removes. Of several only one can unlink the file: the copies of
+ * the others go. Until then such a copy is a message like any other: where somebody moves it on, what was moved on stays,
+ * and the message is there twice; it is never lost. The same goes for programs that move by a link, as Dovecot does.
  */
 #include "maildir/copy.h"
 
@@ -27,19 +39,24 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { COPY_BYTES = 64 * 1024, COPY_UNITS = 4 };
+enum { COPY_BYTES = 64 * 1024, COPY_UNITS = 4, ROUNDS_MAX = 10 };
 
-enum copy_stage { COPY_LINK, COPY_SHOW, COPY_REMOVE, COPY_TAKE_BACK, COPY_DONE };
+enum copy_stage { COPY_GATHER, COPY_SHOW, COPY_REMOVE, COPY_TAKE_BACK, COPY_DONE };
 
 struct copy {
 	struct copy_order order;
 	enum copy_stage stage;
 	struct arrival arrival;
-	bool begun;     /* arrival is there */
-	size_t next;    /* of order.uids */
-	uint32_t *uids; /* what was linked */
+	bool begun;        /* arrival is there */
+	bool by_rename;    /* a move within a file system */
+	unsigned round;    /* of GATHER and SHOW, from 0 */
+	uint32_t *missed;  /* what a later round is about; NULL in the first: order.uids */
+	size_t wanted;     /* how many messages this round is about */
+	size_t next;       /* of these */
+	uint32_t *gathered; /* what is in the arrival */
+	size_t gathered_n;
+	uint32_t *uids, *copies; /* what was shown: n UIDs in the source, and in the target */
 	size_t n;
-	uint32_t *copies; /* UIDs in the target */
 	int from_fd, to_fd; /* a content that is being copied; -1: none */
 	uint64_t offset;
 	struct expunging removing, back; /* of COPY_REMOVE and COPY_TAKE_BACK */
@@ -52,10 +69,13 @@ struct copy *copy_new(const struct copy_order *order)
 	struct copy *copy = malloc(sizeof *copy);
 
 	must(copy != NULL);
-	*copy = (struct copy){ .order = *order, .from_fd = -1, .to_fd = -1 };
+	*copy = (struct copy){
+		.order = *order, .wanted = order->n, .from_fd = -1, .to_fd = -1
+	};
+	copy->gathered = calloc(order->n + 1, sizeof *copy->gathered);
 	copy->uids = calloc(order->n + 1, sizeof *copy->uids);
 	copy->copies = calloc(order->n + 1, sizeof *copy->copies);
-	must(copy->uids != NULL && copy->copies != NULL);
+	must(copy->gathered != NULL && copy->uids != NULL && copy->copies != NULL);
 	return copy;
 }
 
@@ -72,6 +92,8 @@ void copy_free(struct copy *copy)
 	close_content(copy);
 	if (copy->begun)
 		arrival_done(&copy->arrival);
+	free(copy->missed);
+	free(copy->gathered);
 	free(copy->uids);
 	free(copy->copies);
 	free(copy->removing.removed);
@@ -131,23 +153,51 @@ static uint64_t known_size(const struct mailbox *source, size_t number, uint64_t
 	return octets >= file_size ? octets : ENTRY_SIZE_UNKNOWN; /* CRLF never makes it smaller */
 }
 
+/* Of the copy in tmp/, or of the file that is to be moved. */
+static int stat_file(
+	const struct copy *copy, size_t number, const struct arriving *file, struct stat *ret_st)
+{
+	struct mailbox *source = copy->order.source;
+	int dir_fd = copy->by_rename ? mailbox_entry_dir(source, number) : copy->arrival.tmp_fd;
+	char name[FILE_NAME_MAX_BYTES + 1];
+
+	if (copy->by_rename)
+		mailbox_file_name(source, number, name);
+	if (fstatat(dir_fd, copy->by_rename ? name : file->temporary, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISREG(ret_st->st_mode) ? 0 : -EINVAL;
+}
+
+/* As quota_file_size() says it. */
+static uint64_t counted_size(struct slice base, uint64_t file_size)
+{
+	uint64_t bytes;
+
+	return filename_size(base, 'S', &bytes) && bytes <= INT64_MAX ? bytes : file_size;
+}
+
 /* What the copy has of the message; its file is there. */
 static int describe(struct copy *copy, size_t number, struct arriving *file)
 {
 	struct mailbox *source = copy->order.source;
 	const struct message *message = &source->list.messages[number];
 	struct stat st;
+	int r = stat_file(copy, number, file, &st);
 
-	if (fstatat(copy->arrival.tmp_fd, file->temporary, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
+	if (r < 0)
+		return r;
+
+	struct slice base = list_base(&source->list, number);
+
+	file->source_uid = message->msg_uid;
+	file->source_keywords = message->keywords;
+	file->source_bytes = counted_size(base, (uint64_t)st.st_size);
 	file->flags = message->flags;
 	take_keywords(copy, file, message->keywords);
 	file->guid = guid_of(source, number);
 	file->internaldate = st.st_mtim.tv_sec;
 	file->rfc822_size = known_size(source, number, (uint64_t)st.st_size);
-	return arrival_name(file, list_base(&source->list, number), (uint64_t)st.st_size);
+	return arrival_name(file, base, (uint64_t)st.st_size);
 }
 
 static bool cannot_link(int error)
@@ -225,7 +275,7 @@ static int make_file(
 }
 
 /* Returns 0; -ENOENT: it is gone; -ERESTART: try again; -EINPROGRESS, -EAGAIN, -errno. */
-static int link_message(struct copy *copy, uint32_t msg_uid, struct work *work)
+static int gather_message(struct copy *copy, uint32_t msg_uid, struct work *work)
 {
 	struct mailbox *source = copy->order.source;
 	ssize_t number = list_find_uid(&source->list, msg_uid);
@@ -241,7 +291,7 @@ static int link_message(struct copy *copy, uint32_t msg_uid, struct work *work)
 
 	struct arriving *file = resumed ? &copy->arrival.files[copy->arrival.n - 1]
 					: arrival_add(&copy->arrival, work->now_usec);
-	int r = make_file(copy, (size_t)number, file, work);
+	int r = copy->by_rename ? 0 : make_file(copy, (size_t)number, file, work);
 
 	if (r == -EINPROGRESS)
 		return r;
@@ -258,30 +308,95 @@ static int link_message(struct copy *copy, uint32_t msg_uid, struct work *work)
 	return r == 0 ? -ERESTART : r;
 }
 
-static int link_some(struct copy *copy, struct work *work)
+static uint32_t wanted_uid(const struct copy *copy, size_t i)
 {
-	const struct copy_order *order = &copy->order;
+	return copy->missed ? copy->missed[i] : copy->order.uids[i];
+}
 
-	while (copy->next < order->n) {
-		uint32_t msg_uid = order->uids[copy->next];
+static int gather_some(struct copy *copy, struct work *work)
+{
+	bool need_all = copy->order.need_all && copy->round == 0;
+
+	while (copy->next < copy->wanted) {
+		uint32_t msg_uid = wanted_uid(copy, copy->next);
 		int r;
 
 		if (work->budget == 0)
 			return -EINPROGRESS;
-		r = link_message(copy, msg_uid, work);
+		r = gather_message(copy, msg_uid, work);
 		if (r == -ERESTART)
 			continue;
-		if (r == -ENOENT && !order->need_all)
+		if (r == -ENOENT && !need_all)
 			r = 1;
 		if (r < 0)
 			return r;
 		if (r == 0)
-			copy->uids[copy->n++] = msg_uid;
+			copy->gathered[copy->gathered_n++] = msg_uid;
 		work->budget -= work->budget > 0;
 		copy->next++;
 	}
-	copy->stage = copy->n > 0 ? COPY_SHOW : COPY_DONE;
+	copy->stage = copy->gathered_n > 0 ? COPY_SHOW : COPY_DONE;
 	return 0;
+}
+
+/* Back to GATHER. missed: as in the struct; it is taken over. */
+static int begin_round(struct copy *copy, uint32_t *missed, size_t wanted)
+{
+	if (copy->begun)
+		arrival_done(&copy->arrival);
+	free(copy->missed);
+	copy->missed = missed;
+	copy->wanted = wanted;
+	copy->next = copy->gathered_n = 0;
+	copy->stage = COPY_GATHER;
+
+	int r = arrival_init(&copy->arrival, copy->order.target);
+
+	copy->begun = r == 0;
+	if (r < 0)
+		return r;
+	if (copy->by_rename)
+		copy->arrival.source = copy->order.source;
+	copy->arrival.moved =
+		copy->order.move && quota_counts_mailbox(copy->order.source->store,
+					    mailbox_name(copy->order.source));
+	return 0;
+}
+
+/* What was taken is moved; what was not there under the name it had is for another round. */
+static int end_round(struct copy *copy, uint32_t first_uid, uint64_t now_usec)
+{
+	const struct arrival *arrival = &copy->arrival;
+	size_t missed_n = 0, taken = 0;
+	uint32_t *missed = calloc(copy->gathered_n, sizeof *missed);
+
+	must(missed != NULL);
+	for (size_t i = 0; i < copy->gathered_n; i++) {
+		if (taken == arrival->taken_n || arrival->taken[taken] != copy->gathered[i]) {
+			missed[missed_n++] = copy->gathered[i];
+			continue;
+		}
+		copy->uids[copy->n] = copy->gathered[i];
+		copy->copies[copy->n++] = first_uid + (uint32_t)taken++;
+	}
+	mailbox_trim_uidlist(copy->order.source, now_usec);
+	if (missed_n > 0 && ++copy->round < ROUNDS_MAX)
+		return begin_round(copy, missed, missed_n);
+	free(missed);
+	copy->stage = COPY_DONE;
+	return missed_n > 0 && copy->n == 0 ? -EBUSY : 0;
+}
+
+static void begin_remove(struct copy *copy, uint32_t first_uid)
+{
+	copy->n = copy->gathered_n;
+	memcpy(copy->uids, copy->gathered, copy->n * sizeof *copy->uids);
+	for (size_t i = 0; i < copy->n; i++)
+		copy->copies[i] = first_uid + (uint32_t)i;
+	copy->stage = copy->order.move ? COPY_REMOVE : COPY_DONE;
+	copy->removing = (struct expunging){ .uids = copy->uids, .n = copy->n };
+	copy->removing.removed = calloc(copy->n, sizeof *copy->removing.removed);
+	must(copy->removing.removed != NULL);
 }
 
 static int show_all(struct copy *copy, struct work *work)
@@ -289,14 +404,15 @@ static int show_all(struct copy *copy, struct work *work)
 	uint32_t first_uid;
 	int r = arrival_commit(&copy->arrival, work, &first_uid);
 
+	if (r == -EXDEV && copy->by_rename && copy->round == 0) { /* none was moved */
+		copy->by_rename = false;
+		return begin_round(copy, NULL, copy->order.n);
+	}
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < copy->n; i++)
-		copy->copies[i] = first_uid + (uint32_t)i;
-	copy->stage = copy->order.move ? COPY_REMOVE : COPY_DONE;
-	copy->removing = (struct expunging){ .uids = copy->uids, .n = copy->n };
-	copy->removing.removed = calloc(copy->n, sizeof *copy->removing.removed);
-	must(copy->removing.removed != NULL);
+	if (copy->by_rename)
+		return end_round(copy, first_uid, work->now_usec);
+	begin_remove(copy, first_uid);
 	return 0;
 }
 
@@ -344,19 +460,23 @@ static int take_back_some(struct copy *copy, struct work *work)
 	return copy->error == 0 && copy->n == 0 && copy->order.need_all ? -ENOENT : copy->error;
 }
 
+/* Mounts that part what has one device number are met at the first rename. */
+static bool is_one_device(const struct mailbox *source, const struct mailbox *target)
+{
+	struct stat cur, new, to;
+
+	return fstat(source->cur_fd, &cur) == 0 && fstat(source->new_fd, &new) == 0 &&
+	       fstat(target->cur_fd, &to) == 0 && cur.st_dev == to.st_dev && new.st_dev == to.st_dev;
+}
+
 /* Keywords that cannot be read now must not be lost by a move: so they are read, or nothing is done. */
 static int begin(struct copy *copy, uint64_t now_usec)
 {
 	int r = keyword_files_refresh(copy->order.source, now_usec);
 
-	if (r == 0)
-		r = arrival_init(&copy->arrival, copy->order.target);
-	copy->begun = r == 0;
-	if (r == 0)
-		copy->arrival.moved =
-			copy->order.move && quota_counts_mailbox(copy->order.source->store,
-						    mailbox_name(copy->order.source));
-	return r;
+	copy->by_rename =
+		copy->order.move && is_one_device(copy->order.source, copy->order.target);
+	return r == 0 ? begin_round(copy, NULL, copy->order.n) : r;
 }
 
 int copy_step(struct copy *copy, struct work *work)
@@ -366,8 +486,8 @@ int copy_step(struct copy *copy, struct work *work)
 	while (r == 0 && copy->stage != COPY_DONE) {
 		if (copy->order.source->replaced)
 			return -ESTALE;
-		if (copy->stage == COPY_LINK)
-			r = link_some(copy, work);
+		if (copy->stage == COPY_GATHER)
+			r = gather_some(copy, work);
 		else if (copy->stage == COPY_SHOW)
 			r = show_all(copy, work);
 		else if (copy->stage == COPY_REMOVE)
@@ -375,6 +495,8 @@ int copy_step(struct copy *copy, struct work *work)
 		else
 			r = take_back_some(copy, work);
 	}
+	if (r == 0 && copy->by_rename && copy->order.need_all && copy->order.n > 0 && copy->n == 0)
+		return -ENOENT; /* others were faster */
 	return r;
 }
 
@@ -389,5 +511,7 @@ size_t copy_result(
 
 size_t copy_done(const struct copy *copy)
 {
-	return copy->order.move ? (copy->next + copy->removing.done) / 2 : copy->next;
+	if (copy->round > 0 || !copy->order.move)
+		return copy->round > 0 ? copy->order.n : copy->next;
+	return (copy->next + copy->arrival.taken_n + copy->removing.done) / 2;
 }

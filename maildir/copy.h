@@ -1,4 +1,4 @@
-/* copy.h - copies messages into another mailbox, or the same: by hard links, all or none. And moves them. In steps. */
+/* copy.h - copies messages into another mailbox, or the same: by hard links, all or none. And moves them, by renames. In steps. */
 #pragma once
 
 #include "maildir/mailbox.h"
@@ -7,9 +7,10 @@
  * A copy has flags, keywords, INTERNALDATE and GUID of the message, but a new base name. Where no hard link can be made
  * (another file system, one that has none, too many of them, a file of another owner) the content is copied.
  *
- * A move removes the message after its copy is durable. At any instant each message is in one mailbox at least; and if
- * several move it at the same time, it is in one mailbox afterwards, unless somebody moved one of the copies on before
- * it was taken back: then it is in two.
+ * A move renames the file of the message, to a new base name: at any instant each message is in one mailbox; if several
+ * move it at the same time, from whatever hosts, one of them does. Between file systems it is copied, and removed after
+ * its copy is durable: there it is in one mailbox at least at any instant; and if several move it at the same time, in
+ * one afterwards, unless somebody moved one of the copies on before it was taken back: then it is in two.
  */
 struct copy;
 
@@ -30,8 +31,9 @@ void copy_free(struct copy *copy);
 /*
  * Go on.
  * Returns 0: done, all is durable; -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync();
- *         -ENOENT: a message is gone, and need_all was said; -EDQUOT: the quota forbids it; -errno. With an error the target is as it was before, and
- *         a message of the source that was not removed is there and nowhere else.
+ *         -ENOENT: a message is gone, and need_all was said; -EBUSY: other programs rename the messages all the time;
+ *         -EDQUOT: the quota forbids it; -errno. With an error each message is in the source as before, and not in the
+ *         target, except that a move may have moved some of them: each is in one of the two.
  */
 _must_check_ int copy_step(struct copy *copy, struct work *work);
 
@@ -39,7 +41,8 @@ _must_check_ int copy_step(struct copy *copy, struct work *work);
 size_t copy_done(const struct copy *copy);
 
 /*
- * What was copied, after copy_step() returned 0: *ret_uids in the source and *ret_copies in the target, both ascending.
+ * What was copied, after copy_step() returned 0: *ret_uids in the source and *ret_copies in the target, in pairs; the
+ * copies ascend, and so do the others but where a message got another name meanwhile, so that it was moved later.
  * What another program removed, or moved, before us is not in it. Returns how many. Valid as long as the copy.
  */
 size_t copy_result(

@@ -298,3 +298,29 @@ int dirs_rename(int from_dir_fd, const char *from, int to_dir_fd, const char *to
 	unlinkat(to_dir_fd, to, 0); /* else it would be there twice */
 	return r;
 }
+
+static bool exists(int dir_fd, const char *name)
+{
+	return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/*
+ * Where the file system cannot refuse to rename onto a file, a look must do: link and unlink would be two steps, and
+ * whoever came between them would have the file twice. A rename that is told to have failed for want of the file may
+ * have been done all the same: so an NFS server answers to the repetition of a call whose answer was lost.
+ */
+int dirs_take(int from_dir_fd, const char *from, int to_dir_fd, const char *to)
+{
+	if (renameat2(from_dir_fd, from, to_dir_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EINVAL || errno == ENOSYS) {
+		if (exists(to_dir_fd, to))
+			return -EEXIST;
+		if (renameat(from_dir_fd, from, to_dir_fd, to) == 0)
+			return 0;
+	}
+
+	int r = -errno;
+
+	return r == -ENOENT && exists(to_dir_fd, to) ? 0 : r;
+}

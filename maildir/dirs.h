@@ -90,3 +90,10 @@ _must_check_ int dirs_replace_file(
  * Returns 0; -EEXIST; -ENOENT; -errno.
  */
 _must_check_ int dirs_rename(int from_dir_fd, const char *from, int to_dir_fd, const char *to);
+
+/*
+ * Rename to a name that nobody else ever makes: of several that take one file, one alone succeeds. In one step on every
+ * file system: there is no moment at which both names are there, or none.
+ * Returns 0; -ENOENT: another took it, or it has another name by now; -EXDEV: not within one file system; -EEXIST; -errno.
+ */
+_must_check_ int dirs_take(int from_dir_fd, const char *from, int to_dir_fd, const char *to);

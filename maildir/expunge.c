@@ -11,7 +11,7 @@ enum { UNLINKED = 1 };
 struct unlinked {
 	struct mailbox *mailbox;
 	uint32_t *uids;
-	size_t n, at;
+	size_t n;
 	bool counts, only_deleted;
 	struct quota_sum freed;
 };
@@ -55,25 +55,42 @@ static int unlink_message(
 	return r == -ENOENT ? 0 : r;
 }
 
-static bool is_unlinked(void *arg, size_t number)
+struct taking_off {
+	struct mailbox *mailbox;
+	const uint32_t *uids;
+	size_t n, at;
+};
+
+static bool is_taken_off(void *arg, size_t number)
 {
-	struct unlinked *unlinked = arg;
-	struct mailbox *mailbox = unlinked->mailbox;
+	struct taking_off *t = arg;
+	struct mailbox *mailbox = t->mailbox;
 	uint32_t msg_uid = mailbox->list.messages[number].msg_uid;
 
-	while (unlinked->at < unlinked->n && unlinked->uids[unlinked->at] < msg_uid)
-		unlinked->at++;
-	if (unlinked->at == unlinked->n || unlinked->uids[unlinked->at] != msg_uid)
+	while (t->at < t->n && t->uids[t->at] < msg_uid)
+		t->at++;
+	if (t->at == t->n || t->uids[t->at] != msg_uid)
 		return false;
 	mailbox->n_in_new -= mailbox->list.entries[number].in_new;
 	mailbox_note_vanished(mailbox, number);
 	return true;
 }
 
-/* A record without a file harms nobody: the uidlist is written anew only when many of them have come together. */
-static void rewrite_uidlist(struct mailbox *mailbox, struct work *work)
+void mailbox_take_off(struct mailbox *mailbox, const uint32_t *uids, size_t n, uint64_t now_usec)
 {
-	struct work quiet = { .now_usec = work->now_usec };
+	struct taking_off taking_off = { .mailbox = mailbox, .uids = uids, .n = n };
+
+	if (n == 0)
+		return;
+	list_remove_if(&mailbox->list, is_taken_off, &taking_off);
+	mailbox_note_vanished_done(mailbox, mailbox_next_modseq(mailbox, now_usec));
+	mailbox_note_members(mailbox);
+}
+
+/* A record without a file harms nobody: the uidlist is written anew only when many of them have come together. */
+void mailbox_trim_uidlist(struct mailbox *mailbox, uint64_t now_usec)
+{
+	struct work quiet = { .now_usec = now_usec };
 
 	if (!uidlist_file_is_wasteful(mailbox) || mailbox->sync.phase != SYNC_LOOK ||
 		mailbox_lock(mailbox, &quiet) < 0)
@@ -158,16 +175,13 @@ int mailbox_expunge_step(struct mailbox *mailbox, struct expunging *expunging, s
 	bool known = mailbox_cur_begin(mailbox);
 	int r = unlink_some(expunging, &unlinked, work);
 
-	if (unlinked.n > 0) {
-		list_remove_if(&mailbox->list, is_unlinked, &unlinked);
-		mailbox_note_vanished_done(mailbox, mailbox_next_modseq(mailbox, work->now_usec));
-		mailbox_note_members(mailbox);
+	mailbox_take_off(mailbox, unlinked.uids, unlinked.n, work->now_usec);
+	if (unlinked.n > 0)
 		quota_note(mailbox->store, &unlinked.freed);
-	}
 	mailbox_cur_end(mailbox, known);
 	if (r == 0 && mailbox_fsync_always(mailbox) && fsync(mailbox->cur_fd) < 0)
 		r = -errno;
 	if (r == 0)
-		rewrite_uidlist(mailbox, work);
+		mailbox_trim_uidlist(mailbox, work->now_usec);
 	return r;
 }

@@ -167,6 +167,12 @@ struct expunging {
 _must_check_ int mailbox_expunge_step(
 	struct mailbox *mailbox, struct expunging *expunging, struct work *work);
 
+/* The files of these messages, n UIDs ascending, are not here any more, by our own doing: off the list with them. */
+void mailbox_take_off(struct mailbox *mailbox, const uint32_t *uids, size_t n, uint64_t now_usec);
+
+/* Write the uidlist anew if it is worth it, and nobody is in the way. */
+void mailbox_trim_uidlist(struct mailbox *mailbox, uint64_t now_usec);
+
 /*
  * A message's file is not where it was: sync, so that it is found or taken off the list. Call again after 0.
  * Returns 0: try the message again; -EAGAIN, -EINPROGRESS as struct work; -ENOENT: looked for often enough; -errno.

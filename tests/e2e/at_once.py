@@ -166,25 +166,46 @@ class ImapWorker(Worker):
 
 
 class Rival(Worker):
-    """Moves messages that all rivals move out of INBOX, and that nobody moves on: the copies of those who are too late go
-    again, but where somebody moved such a copy on at that very moment there are two (maildir/copy.c)."""
+    """Moves messages that all rivals move: from anywhere to anywhere, also into the mailbox itself, if a move is one step
+    for all peers (maildir/copy.c). Dovecot links and removes: what another moves on meanwhile is there twice, and with
+    several who do it more and more often; so beside it they are moved out of INBOX, and not on."""
 
     def __init__(self, at_once, peer, name, seed):
         super().__init__(at_once, name, seed)
         self.client = peer.imap()
 
+    def choose(self):
+        if self.at_once.moves_are_one_step():
+            return self.rng.choice(MAILBOXES), self.rng.choice(MAILBOXES)
+        return "INBOX", self.rng.choice(["a", "b"])
+
     def step(self):
-        mailbox, to = "INBOX", self.rng.choice(["a", "b"])
-        self.at_once.deliver_contested(1)
+        mailbox, to = self.choose()
+        if self.rng.randrange(self.at_once.moves_a_message) == 0:
+            self.at_once.deliver_contested(1)
         self.client.select(mailbox)
-        found = [uid for uid, line in self.client.fetch("1:*", "BODY.PEEK[HEADER.FIELDS (X-Id)]").items()
-                 if line.literals and line.literals[0].strip() and int(line.literals[0].split()[1]) in self.at_once.contested]
+        found = {}
+        for uid, line in self.client.fetch("1:*", "BODY.PEEK[HEADER.FIELDS (X-Id)]").items():
+            if line.literals and line.literals[0].strip():
+                number = int(line.literals[0].split()[1])
+                if number in self.at_once.contested:
+                    found[uid] = number
         if not found:
             return
-        uids = sorted(self.rng.sample(found, min(len(found), 3)))
+        uids = sorted(self.rng.sample(sorted(found), min(len(found), self.rng.choice((1, 3, 10)))))
         self.steps.append(f"MOVE {uids} from {mailbox} to {to}")
         answer = self.client.ask(f'UID MOVE {",".join(map(str, uids))} "{to}"')
         check(answer.status == "OK" or "EXPUNGEISSUED" in answer.text, "MOVE", answer)
+        self.check_copyuid(answer, found, to)
+
+    def check_copyuid(self, answer, found, to):
+        if not any("[COPYUID " in line.text for line in answer.untagged):
+            return  # others were faster
+        _, sources, copies = Imap.code(answer, "COPYUID").split()
+        sources, copies = expand(sources), expand(copies)
+        equal(len(sources), len(copies), "MOVE: COPYUID")
+        for uid, copy in zip(sources, copies):
+            self.at_once.means(to, copy, found[uid])
 
     def end(self):
         self.client.close()
@@ -354,9 +375,11 @@ class AtOnce:
                         for n, peer in enumerate(turns.peers) for which in "xy"]
         self.keywords = {worker.keyword: worker.peer.keeps_all_keywords for worker in self.workers}
         self.workers.append(Deliverer(self, "MTA", seed))
-        self.workers += [Rival(self, peer, f"rival of {peer.name}", f"{seed} {peer.name}") for peer in turns.peers]
+        self.workers += [Rival(self, peer, f"rival {n} of {peer.name}", f"{seed} {n} {peer.name}")
+                         for peer in turns.peers for n in range(2 if self.moves_are_one_step() else 1)]
         self.workers += [TreeRival(self, peer, f"tree rival of {peer.name}", f"{seed} {peer.name}") for peer in turns.peers]
         self.contested = {}  # number -> how often it is seen
+        self.moves_a_message = 3 if self.moves_are_one_step() else 1
         self.workers.append(Reader(self, "local reader", seed))
         self.workers.append(Pop3Worker(self, turns.peers, "POP3", seed))
         self.workers += [Lda(self, peer, "LDA", seed) for peer in turns.peers if hasattr(peer, "deliver")]
@@ -437,9 +460,12 @@ class AtOnce:
         client.close()
         self.check_contested(peer)
 
+    def moves_are_one_step(self):
+        return all(peer.keeps_all_keywords for peer in self.turns.peers)
+
     def check_contested(self, peer):
-        """Dovecot moves by a link and an expunge: what another moves meanwhile is in both places then. It is never lost."""
-        exact = all(other.keeps_all_keywords for other in self.turns.peers)
+        """Exactly once. Dovecot moves by a link and an expunge: what another moves meanwhile is in both places then. It is never lost."""
+        exact = self.moves_are_one_step()
         wrong = {number: seen for number, seen in self.contested.items() if seen < 1 or exact and seen > 1}
         equal(wrong, {}, f"{peer.name}: messages that several moved, and how often they are there")
 
@@ -490,7 +516,19 @@ def randomly(place, steps, steps_at_once, seconds):
               f"Dovecot asked again {turns.late} times", flush=True)
 
 
-def everybody_at_once(turns, seconds, number):
+class Contest(AtOnce):
+    """Nothing but moves of few messages by many, and a local reader that renames them."""
+
+    def __init__(self, turns, seconds, number):
+        super().__init__(turns, seconds, number)
+        seed = f"{turns.seed} {number}"
+        self.workers = [Rival(self, peer, f"rival {n} of {peer.name}", f"{seed} {n} {peer.name}")
+                        for peer in turns.peers for n in range(4)]
+        self.workers.append(Reader(self, "local reader", seed))
+        self.moves_a_message = 1000
+
+
+def everybody_at_once(turns, seconds, number, how=AtOnce):
     for name in MAILBOXES:
         if name not in turns.mailboxes:
             turns.client(turns.peers[0]).must(f'CREATE "{name}"')
@@ -503,7 +541,7 @@ def everybody_at_once(turns, seconds, number):
         for message in box.messages.values():
             message.flags.discard("\\deleted")
     turns.compare(everything=True)
-    at_once = AtOnce(turns, seconds, number)
+    at_once = how(turns, seconds, number)
     journal = Journal({name: turns.directory(name) for name in MAILBOXES})
     try:
         at_once.run()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import harness
-from at_once import Place, randomly
+from at_once import Contest, Place, everybody_at_once, randomly
 from harness import Failed, Server, equal
 from peers import Restante
 
@@ -16,6 +16,7 @@ STEPS = int(os.environ.get("RESTANTE_STEPS", "100"))
 SEED = int(os.environ.get("RESTANTE_SEED", "1"))
 STEPS_AT_ONCE = 250
 SECONDS_AT_ONCE = 3
+SECONDS_CONTESTED = 5
 
 
 class Host(Server):
@@ -54,6 +55,12 @@ def test_two_hosts(machine):
     randomly(TwoHosts(machine), STEPS, STEPS_AT_ONCE, SECONDS_AT_ONCE)
 
 
-TESTS = [test_two_hosts]
+def test_contested_moves(machine):
+    """Few messages that connections to both hosts move to and fro: each is there once."""
+    with TwoHosts(machine) as turns:
+        everybody_at_once(turns, SECONDS_CONTESTED, 1, how=Contest)
+
+
+TESTS = [test_two_hosts, test_contested_moves]
 if __name__ == "__main__":
     harness.main("two_instances", TESTS)
