@@ -476,6 +476,8 @@ int arrival_commit(struct arrival *arrival, struct work *work, uint32_t *ret_fir
 		forget_files(arrival);
 		end_commit(arrival->committing);
 	} else if (r != -EINPROGRESS) {
+		if (r == -EAGAIN && arrival->committing->left > 0)
+			r = -EBUSY; /* what is put back was seen to be gone: it has other UIDs */
 		give_up(arrival->committing);
 	}
 	return r;

@@ -73,7 +73,7 @@ _must_check_ int arrival_name(struct arriving *file, struct slice old_base, uint
  * taken from the source, because it is not there as it was described, is left out: see arrival.taken.
  * Returns 0: all are durable, with UIDs that follow one another from *ret_first_uid on;
  *         -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync(); -EDQUOT: the quota forbids it; -EXDEV: the
- *         source is on another file system; -errno: none became a message.
+ *         source is on another file system; -EBUSY: another took the lock from us; -errno: none became a message.
  * Limits  The last step gives the UIDs of all messages and writes their records.
  */
 _must_check_ int arrival_commit(

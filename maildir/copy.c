@@ -61,6 +61,8 @@ struct copy {
 	uint64_t offset;
 	struct expunging removing, back; /* of COPY_REMOVE and COPY_TAKE_BACK */
 	uint32_t *back_uids;
+	uint64_t back_round; /* of mailbox_sync_anew() */
+	bool back_synced;
 	int error; /* why it is taken back; 0: others were faster */
 };
 
@@ -447,9 +449,16 @@ static int remove_some(struct copy *copy, struct work *work)
 	return 0;
 }
 
+/* Copies behind records that others wrote meanwhile are in the list, and can be removed, after a sync. */
 static int take_back_some(struct copy *copy, struct work *work)
 {
-	int r = mailbox_expunge_step(copy->order.target, &copy->back, work);
+	int r = 0;
+
+	if (!copy->back_synced)
+		r = mailbox_sync_anew(copy->order.target, &copy->back_round, work);
+	copy->back_synced |= r == 0;
+	if (r == 0)
+		r = mailbox_expunge_step(copy->order.target, &copy->back, work);
 
 	if (r == -EINPROGRESS || r == -EAGAIN)
 		return r;

@@ -31,7 +31,7 @@ void copy_free(struct copy *copy);
 /*
  * Go on.
  * Returns 0: done, all is durable; -EINPROGRESS, -EAGAIN as struct work; -ESTALE as mailbox_sync();
- *         -ENOENT: a message is gone, and need_all was said; -EBUSY: other programs rename the messages all the time;
+ *         -ENOENT: a message is gone, and need_all was said; -EBUSY: other programs rename the messages all the time, or took a lock from us;
  *         -EDQUOT: the quota forbids it; -errno. With an error each message is in the source as before, and not in the
  *         target, except that a move may have moved some of them: each is in one of the two.
  */

@@ -315,7 +315,7 @@ int dirs_take(int from_dir_fd, const char *from, int to_dir_fd, const char *to)
 		return 0;
 	if (errno == EINVAL || errno == ENOSYS) {
 		if (exists(to_dir_fd, to))
-			return -EEXIST;
+			return exists(from_dir_fd, from) ? -EEXIST : 0;
 		if (renameat(from_dir_fd, from, to_dir_fd, to) == 0)
 			return 0;
 	}

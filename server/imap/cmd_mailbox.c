@@ -229,7 +229,7 @@ static int step_rename_inbox(struct imap *imap, struct rename_progress *p)
 	return copy_step(p->copy, &imap->work);
 }
 
-/* A command that failed leaves no new mailbox, unless messages are in it that could not be moved back. */
+/* A command that failed leaves no new mailbox, unless messages are in it that could not be moved back, or may be. */
 static void undo_rename_inbox(struct imap *imap, struct rename_progress *p, struct slice to)
 {
 	struct work work = { .now_usec = imap->work.now_usec, .budget = UNDO_BUDGET };
@@ -238,7 +238,7 @@ static void undo_rename_inbox(struct imap *imap, struct rename_progress *p, stru
 	if (p->copy)
 		copy_free(p->copy);
 	p->copy = NULL;
-	if (p->target && mailbox_messages(p->target, &messages) > 0)
+	if (p->target && (mailbox_sync(p->target, &work) != 0 || mailbox_messages(p->target, &messages) > 0))
 		return;
 	if (tree_delete(imap->settings.store, to, &work) < 0 ||
 		tree_purge(imap->settings.store, &work) < 0)

@@ -45,7 +45,7 @@ _must_check_ enum parse seqset_parse(
 /* Whether number is in one of the ranges. Binary search. */
 bool seq_ranges_have(const struct seq_ranges *ranges, uint32_t number);
 
-/* Add a number above all that are there. */
+/* Add a number above all that are there; or one behind them, if the ranges are only written, in this order. */
 void seq_ranges_add(struct seq_ranges *ranges, struct arena *arena, uint32_t number);
 
 /* All numbers of both, made in the arena. */

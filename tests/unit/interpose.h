@@ -1,6 +1,6 @@
 /*
  * interpose.h - stands between a test program and libc: counts the system calls of what is tested, makes one of them
- * fail, or reports each that succeeded.
+ * fail, reports each that succeeded, or lets another come in between two of them.
  *
  * A definition in the program comes before that of a shared library, so nothing needs to be preloaded. What libc calls
  * itself (inside readdir, opendir, fopen, malloc) does not pass here: of those, readdir and fdopendir have definitions
@@ -56,11 +56,14 @@ static struct {
 	unsigned fail_at;   /* the number of the call that fails, from 1; 0: none */
 	bool from_there_on; /* so do all calls of that name behind it */
 	unsigned die_at;    /* the process ends at this call, as if killed; 0: it does not */
+	unsigned meet_at;   /* before this call meet() runs, whose own calls are not counted; 0: it does not */
+	void (*meet)(void);
 	int error;          /* errno; 0: a write that is cut short, other calls go well */
 	const char *failed; /* the call that failed; NULL: none */
 	bool failed_index;  /* it was about a file of the index */
 	void (*record)(const struct done *done);
 	bool poor; /* a file system that tells no types, and cannot refuse to rename onto a file */
+	bool (*apart)(int from_fd, int to_fd); /* directories on two file systems, as far as a rename is concerned; NULL: none are */
 	bool no_disk; /* syncs are only counted and reported: they would make tests wait */
 } interpose;
 
@@ -96,6 +99,14 @@ static inline bool interpose_fails(const char *name, int fd, const char *path)
 	interpose.calls++;
 	if (interpose.die_at > 0 && interpose.calls >= interpose.die_at)
 		_exit(INTERPOSE_DIED);
+	if (interpose.meet_at > 0 && interpose.calls == interpose.meet_at) {
+		int saved = errno;
+
+		interpose.armed = false;
+		interpose.meet();
+		interpose.armed = true;
+		errno = saved;
+	}
 	if (interpose.fail_at == 0 || interpose.error == 0)
 		return false;
 
@@ -357,6 +368,10 @@ INTERPOSED int renameat2(int from_fd, const char *from, int to_fd, const char *t
 		return -1;
 	if (interpose.poor && flags != 0) {
 		errno = EINVAL;
+		return -1;
+	}
+	if (interpose.armed && interpose.apart && interpose.apart(from_fd, to_fd)) {
+		errno = EXDEV;
 		return -1;
 	}
 	return interpose_renameat2(from_fd, from, to_fd, to, flags);

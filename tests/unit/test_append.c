@@ -312,54 +312,6 @@ static void test_copy(void)
 	fixture_done(&f);
 }
 
-/* Another moves, or removes, the messages whose copies we have shown already: ours go then. */
-static void test_move_by_several(void)
-{
-	for (unsigned lost = 1; lost <= 3; lost++) { /* bits: which of two the other has */
-		static const uint32_t UIDS[] = { 1, 2 };
-		struct fixture f;
-		const uint32_t *uids, *copies;
-
-		fixture_init(&f);
-		fixture_write(&f, "cur/1700000001.x.host:2,", "one");
-		fixture_write(&f, "cur/1700000002.x.host:2,", "two");
-		CU_ASSERT_EQUAL(fixture_sync(&f), 0);
-
-		struct mailbox *sub = open_sub(&f);
-		struct copy *copy = copy_new(&(struct copy_order){ .source = f.mailbox,
-			.target = sub,
-			.uids = UIDS,
-			.n = 2,
-			.need_all = true,
-			.move = true });
-		int r = -EINPROGRESS;
-
-		f.budget = 1;
-		while (r == -EINPROGRESS && fixture_count(&f, ".Sub/cur", "") == 0) {
-			struct work work = fixture_work(&f);
-
-			r = copy_step(copy, &work);
-		}
-		CU_ASSERT_EQUAL(r, -EINPROGRESS);
-		CU_ASSERT_EQUAL(fixture_count(&f, "cur", ""), 2);
-		if (lost & 1)
-			unlink(fixture_path(&f, "cur/1700000001.x.host:2,"));
-		if (lost & 2)
-			unlink(fixture_path(&f, "cur/1700000002.x.host:2,"));
-		r = run_copy(&f, copy);
-		CU_ASSERT_EQUAL(r, lost == 3 ? -ENOENT : 0);
-		if (r == 0) {
-			CU_ASSERT_EQUAL(copy_result(copy, &uids, &copies), 1);
-			CU_ASSERT(uids[0] == 3 - lost && copies[0] == 3 - lost);
-		}
-		copy_free(copy);
-		CU_ASSERT_EQUAL(fixture_count(&f, "cur", ""), 0);
-		CU_ASSERT_EQUAL(fixture_count(&f, ".Sub/cur", ""), lost == 3 ? 0 : 1);
-		mailbox_close(sub);
-		fixture_done(&f);
-	}
-}
-
 static void test_move(void)
 {
 	struct fixture f;
@@ -922,7 +874,6 @@ static const struct unit_test TESTS[] = {
 	{ "keywords", test_keywords },
 	{ "copy", test_copy },
 	{ "move", test_move },
-	{ "move by several", test_move_by_several },
 	{ "a lock held elsewhere", test_locked },
 	{ "a commit in steps", test_commit_in_steps },
 	{ "what nobody finished", test_leftovers },
