@@ -175,6 +175,28 @@ int append_write(struct append *append, struct slice octets)
 	return r;
 }
 
+int append_begin_anew(struct append *append, int *ret_fd)
+{
+	struct arrival *arrival = &append->arrival;
+	struct arriving *file = &arrival->files[arrival->n - 1];
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	must(append->fd >= 0);
+	r = append->held_cr ? write_stored(append, SLICE("\r")) : 0;
+	if (r == 0 && unlinkat(arrival->tmp_fd, file->temporary, 0) < 0)
+		r = -errno;
+	fd = r < 0 ? r : arrival_create(arrival, file);
+	if (fd < 0)
+		return fd;
+	*ret_fd = append->fd;
+	append->fd = take_fd(&fd);
+	append->file_size = 0;
+	append->count = (struct crlf_count){ 0 };
+	append->held_cr = append->last_was_cr = false;
+	return 0;
+}
+
 static int set_date(int fd, int64_t internaldate)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = internaldate } };

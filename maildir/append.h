@@ -46,6 +46,13 @@ _must_check_ int append_begin(
  */
 _must_check_ int append_write(struct append *append, struct slice octets);
 
+/*
+ * Begin the message under way anew, from nothing. *ret_fd is the file that has what was written of it so far, in the form
+ * that is stored; it has no name any more, and is the caller's to close.
+ * Returns 0; -ENOSPC, -errno: only append_free() may follow.
+ */
+_must_check_ int append_begin_anew(struct append *append, int *ret_fd);
+
 /* The message is whole: make it durable. Returns 0, or -errno, as append_write(). Blocks for the disk. */
 _must_check_ int append_finish(struct append *append);
 

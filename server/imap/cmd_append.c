@@ -16,7 +16,7 @@
 #include "base/must.h"
 #include "maildir/append.h"
 #include "maildir/quota_file.h"
-#include "server/imap/binary_kept.h"
+#include "server/imap/binary_encoding.h"
 #include "server/imap/connection.h"
 #include "server/imap/imap_url.h"
 #include "server/imap/replace.h"
@@ -40,6 +40,7 @@ enum append_stage {
 	APPEND_FIND,
 	APPEND_COPY,
 	APPEND_FINISH_MESSAGE,
+	APPEND_ENCODE,
 	APPEND_CHECK,
 	APPEND_COMMIT,
 	APPEND_REPLACE,
@@ -57,6 +58,8 @@ struct append_progress {
 	struct append_element element;
 	uint64_t octets; /* of the message under way */
 	struct mime_parser *parser; /* of a message that has a literal8, or may; else NULL */
+	struct line_ends line_ends; /* of that message */
+	struct binary_encoding *encoding; /* its binary parts are being encoded; else NULL */
 
 	struct imap_url url;
 	struct url_source *source; /* or NULL */
@@ -80,6 +83,9 @@ static void close_parser(struct append_progress *p)
 {
 	if (p->parser)
 		mime_parser_free(take_ptr(p->parser));
+	line_ends_done(&p->line_ends);
+	if (p->encoding)
+		binary_encoding_free(take_ptr(p->encoding));
 }
 
 static void give_up(struct append_progress *p)
@@ -288,8 +294,10 @@ static enum run begin_message(struct imap *imap, struct append_progress *p)
 
 static int write_octets(struct append_progress *p, struct slice octets)
 {
-	if (p->parser)
+	if (p->parser) {
 		mime_parser_feed(p->parser, octets);
+		line_ends_note(&p->line_ends, octets);
+	}
 	return append_write(p->append, octets);
 }
 
@@ -418,20 +426,62 @@ static enum run copy_source(struct imap *imap, struct append_progress *p)
 	return RUN_DONE;
 }
 
-static enum run finish_message(struct imap *imap, struct append_progress *p)
+static enum run finish_file(struct imap *imap, struct append_progress *p)
 {
-	if (p->octets == 0)
-		return imap_no(imap, NULL, "A message cannot be empty");
-
-	if (p->parser && !binary_is_kept(mime_parser_finish(p->parser)))
-		return imap_no(imap, "UNKNOWN-CTE",
-			"A binary part with LF that has no CR before it cannot be kept; use base64");
 	close_parser(p);
 
 	int r = append_finish(p->append);
 
 	p->stage = APPEND_NEXT;
 	return r < 0 ? append_failed(imap, p, r) : RUN_DONE;
+}
+
+/* RFC 3516 section 4.4. The message is written once more, with the encoding that keeps it. */
+static enum run begin_encoding(struct imap *imap, struct append_progress *p)
+{
+	int fd, r = append_begin_anew(p->append, &fd);
+
+	if (r < 0)
+		return append_failed(imap, p, r);
+	p->encoding = binary_encoding_new(fd, mime_parser_finish(p->parser), &p->line_ends);
+	return RUN_DONE;
+}
+
+static enum run encode(struct imap *imap, struct append_progress *p)
+{
+	_cleanup_buf_ struct buf encoded = BUF(BINARY_OUT_BYTES);
+	int r;
+
+	do {
+		if (!imap_spend(imap))
+			return RUN_STEP;
+		buf_clear(&encoded);
+		r = binary_encoding_read(p->encoding, &encoded);
+		if (r == 0 || r == -EINPROGRESS) {
+			int written = append_write(p->append, buf_slice(&encoded));
+
+			r = written < 0 ? written : r;
+		}
+	} while (r == -EINPROGRESS);
+	return r < 0 ? append_failed(imap, p, r) : finish_file(imap, p);
+}
+
+static enum run finish_message(struct imap *imap, struct append_progress *p)
+{
+	if (p->octets == 0)
+		return imap_no(imap, NULL, "A message cannot be empty");
+
+	enum binary_need need =
+		p->parser ? binary_need(mime_parser_finish(p->parser)) : BINARY_KEPT;
+
+	if (need == BINARY_REFUSED || (need == BINARY_ENCODE && p->line_ends.overflow))
+		return imap_no(imap, "UNKNOWN-CTE",
+			"A binary part with LF that has no CR before it cannot be kept; use base64");
+	if (need == BINARY_ENCODE) {
+		p->stage = APPEND_ENCODE;
+		return begin_encoding(imap, p);
+	}
+	return finish_file(imap, p);
 }
 
 static enum run check(struct imap *imap, struct append_progress *p)
@@ -486,6 +536,8 @@ static enum run run_stage(struct imap *imap, struct append_progress *p)
 		return copy_source(imap, p);
 	case APPEND_FINISH_MESSAGE:
 		return finish_message(imap, p);
+	case APPEND_ENCODE:
+		return encode(imap, p);
 	case APPEND_CHECK:
 		return check(imap, p);
 	case APPEND_COMMIT:

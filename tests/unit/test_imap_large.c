@@ -81,7 +81,8 @@ static void begin(const char *type, const char *encoding, bool with_nul)
 
 	store = talk_make_store(root);
 	talk = talk_begin(store, LIMIT_OUTPUT_BYTES);
-	add(&talk.in, "a APPEND INBOX {%zu+}\r\n", message.n);
+	add(&talk.in, "a APPEND INBOX %s{%zu+}\r\n", strcmp(encoding, "binary") == 0 ? "~" : "",
+		message.n);
 	CU_ASSERT_FATAL(buf_add(&talk.in, buf_slice(&message)) == 0);
 	add(&talk.in, "\r\nb SELECT INBOX\r\n");
 	(void)talk_take(&talk, &taken);
@@ -167,6 +168,14 @@ static void test_quoted_printable(void)
 	end();
 }
 
+/* Sent as it is, it is stored in base64: RFC 3516 section 4.4. */
+static void test_binary(void)
+{
+	begin("application/octet-stream", "binary", true);
+	check_binary(true);
+	end();
+}
+
 /* Parts of a stored message, by URL: what comes out is what BODY[...] has. */
 static void test_catenate(void)
 {
@@ -196,6 +205,7 @@ static const struct unit_test tests[] = {
 	{ "BINARY of base64", test_base64 },
 	{ "BINARY of text in base64", test_base64_text },
 	{ "BINARY of quoted-printable", test_quoted_printable },
+	{ "BINARY of binary", test_binary },
 	{ "CATENATE by URL", test_catenate },
 };
 UNIT_MAIN("imap_large", tests)

@@ -31,7 +31,7 @@ static void shell(const char *command)
 static void make_many(size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		char directory[20];
+		char directory[40];
 
 		snprintf(directory, sizeof directory, ".m%04zu", i);
 		talk_make_mailbox(root, directory);
