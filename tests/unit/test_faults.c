@@ -34,7 +34,7 @@ enum {
 	RESTORED = 256,  /* the index has all, and is believed */
 	RESTS = 6,
 	UNDOES = 32,  /* what is undone may stay, where that fails as well */
-	ONCE = 64,    /* whatever fails, each message is there as often as before */
+	ONCE = 1024,   /* whatever fails, each message is there as often as before */
 };
 
 static const struct operation {
