@@ -6,12 +6,15 @@
 #include "maildir/uidlist.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 enum {
 	LIST_FIRST = 64,
 	BYTES_FIRST = 4096,
 	TAIL_MAX = 64, /* messages not among the keys: looked through one by one */
+	POPULATED_BYTES = 128 * 1024,
 	INDEX_COST = 16, /* an index costs as much, for a message, as looking at so many */
 };
 
@@ -104,6 +107,17 @@ void list_touch_all(struct list *list)
 		list_touch(list, i);
 }
 
+/* Have the kernel give all pages at once, where one page fault for each costs more than what is written there. */
+static void populate(void *p, size_t bytes)
+{
+	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)p + page_bytes - 1) & ~(page_bytes - 1);
+	uintptr_t end = ((uintptr_t)p + bytes) & ~(page_bytes - 1);
+
+	if (bytes >= POPULATED_BYTES)
+		(void)!madvise((void *)from, end - from, MADV_POPULATE_WRITE);
+}
+
 /* Zeroed memory from the kernel costs nothing until it is touched, which most entries never are. */
 void list_restore(struct list *list, const uint8_t hash_key[16], size_t n)
 {
@@ -115,6 +129,8 @@ void list_restore(struct list *list, const uint8_t hash_key[16], size_t n)
 	list->hashes = grow(NULL, list->cap, sizeof *list->hashes);
 	list->entries = calloc(list->cap, sizeof *list->entries);
 	must(list->entries != NULL);
+	populate(list->messages, n * sizeof *list->messages);
+	populate(list->hashes, n * sizeof *list->hashes);
 }
 
 void list_restore_messages(

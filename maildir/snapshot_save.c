@@ -173,40 +173,78 @@ static void add_sizes(struct mailbox *mailbox, uint32_t chunk, struct slice mess
 	header->unsized += new.unsized - old.unsized;
 }
 
-static void save_chunk(struct mailbox *mailbox, uint32_t chunk)
+/* Loads its messages. Returns how many there are. */
+static size_t find_chunk(const struct list *list, uint32_t chunk, size_t *ret_first)
 {
-	_cleanup_buf_ struct buf messages = BUF(SNAPSHOT_CHUNK_MAX_BYTES);
-	_cleanup_buf_ struct buf names = BUF(SNAPSHOT_CHUNK_MAX_BYTES);
-	struct list *list = &mailbox->list;
-	uint32_t number = mailbox->snapshot.number;
 	size_t first = list_lower_bound(list, chunk << INDEX_CHUNK_SHIFT), n = 0;
 
 	while (first + n < list->n &&
 		list->messages[first + n].msg_uid >> INDEX_CHUNK_SHIFT == chunk)
 		(void)list_entry(list, first + n++);
-	if (n == 0) {
-		add_sizes(mailbox, chunk, (struct slice){ NULL, 0 });
-		index_delete(index_of(mailbox), INDEX_MESSAGES, number, chunk, chunk);
-		index_delete(index_of(mailbox), INDEX_NAMES, number, chunk, chunk);
-		return;
-	}
-	must(n <= SNAPSHOT_CHUNK && snapshot_format_messages(list, first, n, &messages) == 0 &&
-		snapshot_format_names(list, first, n, &names) == 0);
+	must(n <= SNAPSHOT_CHUNK);
+	*ret_first = first;
+	return n;
+}
+
+static void put_chunk(
+	struct mailbox *mailbox, enum index_table table, uint32_t chunk, struct slice record)
+{
+	uint32_t number = mailbox->snapshot.number;
+
+	if (record.n > 0)
+		index_put(index_of(mailbox), table, number, chunk, record);
+	else
+		index_delete(index_of(mailbox), table, number, chunk, chunk);
+}
+
+static void save_messages(struct mailbox *mailbox, uint32_t chunk)
+{
+	_cleanup_buf_ struct buf messages = BUF(SNAPSHOT_CHUNK_MAX_BYTES);
+	size_t first, n = find_chunk(&mailbox->list, chunk, &first);
+
+	if (n > 0)
+		must(snapshot_format_messages(&mailbox->list, first, n, &messages) == 0);
 	add_sizes(mailbox, chunk, buf_slice(&messages));
-	index_put(index_of(mailbox), INDEX_MESSAGES, number, chunk, buf_slice(&messages));
-	index_put(index_of(mailbox), INDEX_NAMES, number, chunk, buf_slice(&names));
+	put_chunk(mailbox, INDEX_MESSAGES, chunk, buf_slice(&messages));
+}
+
+static void save_names(struct mailbox *mailbox, uint32_t chunk)
+{
+	_cleanup_buf_ struct buf names = BUF(SNAPSHOT_CHUNK_MAX_BYTES);
+	size_t first, n = find_chunk(&mailbox->list, chunk, &first);
+
+	must(snapshot_format_names(&mailbox->list, first, n, &names) == 0);
+	put_chunk(mailbox, INDEX_NAMES, chunk, buf_slice(&names));
+}
+
+/*
+ * Messages first, then names: each lie together in the file, where all messages, but mostly no names, are read when the
+ * mailbox is opened.
+ */
+static void save_some(struct mailbox *mailbox)
+{
+	struct chunk_set *changed = &mailbox->list.changed;
+	uint32_t chunks[CHUNKS_AT_ONCE], chunk = 0;
+	size_t n = 0;
+
+	for (; n < CHUNKS_AT_ONCE && chunk_set_next(changed, &chunk); n++) {
+		chunk_set_remove(changed, chunk);
+		chunks[n] = chunk;
+	}
+	for (size_t i = 0; i < n; i++)
+		save_messages(mailbox, chunks[i]);
+	for (size_t i = 0; i < n; i++)
+		save_names(mailbox, chunks[i]);
 }
 
 /* Returns whether all are written. */
-static bool save_chunks(struct mailbox *mailbox, size_t most)
+static bool save_chunks(struct mailbox *mailbox, bool finish)
 {
-	struct chunk_set *changed = &mailbox->list.changed;
-	uint32_t chunk = 0;
+	const struct chunk_set *changed = &mailbox->list.changed;
 
-	for (; most > 0 && chunk_set_next(changed, &chunk); most--) {
-		chunk_set_remove(changed, chunk);
-		save_chunk(mailbox, chunk);
-	}
+	do
+		save_some(mailbox);
+	while (finish && changed->n > 0);
 	return changed->n == 0;
 }
 
@@ -296,7 +334,7 @@ static bool save(struct mailbox *mailbox, bool finish)
 		put_header(mailbox, &header);
 		snapshot->is_saved = false;
 	}
-	if (!save_chunks(mailbox, finish ? SIZE_MAX : CHUNKS_AT_ONCE))
+	if (!save_chunks(mailbox, finish))
 		return false;
 	save_header(mailbox, clock_realtime_usec());
 	return snapshot->losses == index_losses(index_of(mailbox));
