@@ -32,6 +32,7 @@ enum {
 	FULL = 64,    /* and has a keyword for every letter but one */
 	ELSEWHERE = 128, /* another server added a message with keywords, and left many lines of those that are gone */
 	RESTORED = 256,  /* the index has all, and is believed */
+	LATER = 512,     /* as ELSEWHERE, but behind what is said before, and so is NEW_MAIL */
 	RESTS = 6,
 	UNDOES = 32,  /* what is undone may stay, where that fails as well */
 	ONCE = 1024,   /* whatever fails, each message is there as often as before */
@@ -174,6 +175,16 @@ static const struct operation {
 		.kind = ELSEWHERE,
 		.append_to = "INBOX",
 		.append_flags = "Beyond1 Beyond2",
+		.append_names = "x1" },
+	{ .name = "noop with keywords from elsewhere",
+		.kind = LATER | NEW_MAIL,
+		.before = "t SELECT INBOX\r\n",
+		.command = "t NOOP\r\n" },
+	{ .name = "append beside keywords that came from elsewhere",
+		.kind = LATER,
+		.before = "t SELECT INBOX\r\n",
+		.append_to = "INBOX",
+		.append_flags = "Beyond1",
 		.append_names = "x1" },
 	{ .name = "select, restored", .kind = RESTORED | NEW_MAIL, .command = "t SELECT INBOX\r\n" },
 	{ .name = "select with keywords from elsewhere, restored",
@@ -477,14 +488,6 @@ static const char *command_of(const struct operation *op)
 		       : world_append_command(op->append_to, op->append_flags, op->append_names);
 }
 
-static int prepare(struct world *w, const struct operation *op)
-{
-	int r = world_dial(w, op->kind & POP3);
-
-	if (r == 0 && op->before)
-		r = world_say(w, op->before);
-	return r;
-}
 
 /* How far the clock that only goes forward is ahead. */
 static time_t ahead_sec;
@@ -563,6 +566,16 @@ static void fill_letters(void)
 	write_file(".Courier/dovecot-keywords", "%s", text);
 }
 
+static void leave_lines(void)
+{
+	char text[60];
+
+	for (int i = 0; i < 300; i++) {
+		snprintf(text, sizeof text, "M 26 1600000000.M%d.gone\n", i);
+		append_file("restante-keywords", text);
+	}
+}
+
 /* A message that has its UID, and keywords beyond the letters; of one of these the name is new. */
 static void add_elsewhere(void)
 {
@@ -571,11 +584,31 @@ static void add_elsewhere(void)
 	world_message_text("else1", text, sizeof text);
 	write_file("cur/1700000900.M9.else:2,F", "%s", text);
 	append_file("dovecot-uidlist", "6 :1700000900.M9.else\n");
-	for (int i = 0; i < 300; i++) {
-		snprintf(text, sizeof text, "M 26 1600000000.M%d.gone\n", i);
-		append_file("restante-keywords", text);
-	}
 	append_file("restante-keywords", "K 27 Elsewhere\nM 26,27 1700000900.M9.else\n");
+}
+
+/* Once a place. */
+static void add_later(unsigned kind)
+{
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/later", run_path);
+	if (!(kind & LATER) || access(path, F_OK) == 0)
+		return;
+	write_file("later", "%s", "");
+	add_elsewhere();
+	if (kind & NEW_MAIL)
+		world_deliver(run_path, "new1");
+}
+
+static int prepare(struct world *w, const struct operation *op)
+{
+	int r = world_dial(w, op->kind & POP3);
+
+	if (r == 0 && op->before)
+		r = world_say(w, op->before);
+	add_later(op->kind);
+	return r;
 }
 
 /* What a process before left in the index. */
@@ -596,9 +629,11 @@ static void make_place(unsigned kind)
 	world_boot_id = kind & RESTORED ? "boot" : NULL;
 	if (kind & RESTORED)
 		save_index();
+	if (kind & (ELSEWHERE | LATER))
+		leave_lines();
 	if (kind & ELSEWHERE)
 		add_elsewhere();
-	if (kind & NEW_MAIL)
+	if ((kind & NEW_MAIL) && !(kind & LATER))
 		world_deliver(run_path, "new1");
 	if (kind & QUOTA)
 		write_file("maildirsize", "100000S,100C\n");
@@ -832,6 +867,7 @@ static void run_operation(size_t number)
 	int r;
 
 	begin_run(&w, t.operation->kind & (COURIER | FULL | ELSEWHERE));
+	add_later(t.operation->kind & LATER);
 	if (t.operation->before && strstr(t.operation->before, "SETMETADATA"))
 		CU_ASSERT_EQUAL(prepare(&w, t.operation), 0);
 	r = world_see(&w, &before);
