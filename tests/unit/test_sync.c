@@ -528,6 +528,37 @@ static void test_lock_held(void)
 	fixture_done(&f);
 }
 
+/* Keywords that cannot be read are an error: messages are not shown as if they had none. Those known before stay. */
+static void test_unreadable_keywords(void)
+{
+	static const char *const names[] = { "dovecot-keywords", "restante-keywords" };
+	struct fixture f;
+
+	for (size_t i = 0; i < 2; i++) {
+		fixture_init(&f);
+		fixture_write(&f, "cur/1.a:2,a", "a");
+		CU_ASSERT_EQUAL(mkdir(fixture_path(&f, names[i]), 0700), 0);
+		CU_ASSERT_EQUAL(fixture_sync(&f), -EINVAL);
+		CU_ASSERT_EQUAL(rmdir(fixture_path(&f, names[i])), 0);
+		fixture_write(&f, names[i], i == 0 ? "0 Work\n" : "1 restante-keywords\nK 26 Beyond\nM 26 1.a\n");
+		CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+
+		uint64_t keywords = mailbox_message(f.mailbox, 1)->keywords;
+
+		CU_ASSERT_EQUAL(keywords, i == 0 ? 1 : 1 | UINT64_C(1) << 26);
+		fixture_rename(&f, names[i], "kept");
+		CU_ASSERT_EQUAL(mkfifo(fixture_path(&f, names[i]), 0600), 0);
+		fixture_write(&f, "new/2.b", "b");
+		CU_ASSERT_EQUAL(fixture_sync(&f), -EINVAL);
+		CU_ASSERT_EQUAL(mailbox_message(f.mailbox, 1)->keywords, keywords);
+		fixture_rename(&f, "kept", names[i]);
+		CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+		CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2");
+		CU_ASSERT_EQUAL(mailbox_message(f.mailbox, 1)->keywords, keywords);
+		fixture_done(&f);
+	}
+}
+
 /* Courier's UIDs are read again under each lock: what was met under one that was lost is looked for once more. */
 static void test_lock_lost(void)
 {
@@ -775,6 +806,7 @@ static const struct unit_test TESTS[] = {
 	{ "a directory that cannot be written", test_directory_not_writable },
 	{ "a lock that is held", test_lock_held },
 	{ "a lock that is lost", test_lock_lost },
+	{ "keywords that cannot be read", test_unreadable_keywords },
 	{ "UIDs run out", test_uids_run_out },
 	{ "symbolic links", test_symlinked_parts },
 	{ "the watch", test_watch },

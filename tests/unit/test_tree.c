@@ -1,4 +1,5 @@
 /* The tree of mailboxes: listing, making, removing, renaming; what other programs and crashes leave. */
+#include "maildir/special_uses.h"
 #include "maildir/tree.h"
 #include "base/limits.h"
 #include "tests/unit/maildir_fixture.h"
@@ -367,6 +368,53 @@ static void test_permissions(void)
 	fixture_done(&f);
 }
 
+/* A file that cannot be read says nothing; it does not say that there is nothing to be careful about. */
+static void test_unreadable(void)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	CU_ASSERT_EQUAL(create(&f, "a"), 0);
+	CU_ASSERT(uidvalidity(&f, "a") > 0);
+	fixture_rename(&f, ".a/dovecot-uidlist", ".a/kept");
+	CU_ASSERT_EQUAL(symlink("kept", fixture_path(&f, ".a/dovecot-uidlist")), 0);
+	CU_ASSERT_EQUAL(delete (&f, "a"), -ELOOP);
+	CU_ASSERT(fixture_exists(&f, ".a/kept"));
+
+	/* Which UIDVALIDITYs were given out is not known. */
+	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "dovecot-uidvalidity")), 0);
+	CU_ASSERT_EQUAL(mkfifo(fixture_path(&f, "dovecot-uidvalidity"), 0600), 0);
+	CU_ASSERT_EQUAL(create(&f, "b"), 0);
+	CU_ASSERT_EQUAL(uidvalidity(&f, "b"), 0);
+	CU_ASSERT_FALSE(fixture_exists(&f, ".b/dovecot-uidlist"));
+	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "dovecot-uidvalidity")), 0);
+	CU_ASSERT(uidvalidity(&f, "b") > 0);
+
+	/* Nor which uses are taken. */
+	CU_ASSERT_EQUAL(mkfifo(fixture_path(&f, ".b/restante-metadata"), 0600), 0);
+	CU_ASSERT_EQUAL(special_uses_create(f.store, SLICE("c"), special_use_bit(SPECIAL_USE_SENT)),
+		-EINVAL);
+	CU_ASSERT_FALSE(fixture_exists(&f, ".c"));
+	CU_ASSERT_EQUAL(unlink(fixture_path(&f, ".b/restante-metadata")), 0);
+	CU_ASSERT_EQUAL(special_uses_create(f.store, SLICE("c"), special_use_bit(SPECIAL_USE_SENT)), 0);
+	fixture_done(&f);
+}
+
+/* A value that was written without moving the mark along is not taken back by a lower one. */
+static void test_raise(void)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	fixture_write(&f, "dovecot-uidvalidity", "f0000000");
+	CU_ASSERT_EQUAL(create(&f, "a"), 0);
+	fixture_write(&f, ".a/dovecot-uidlist", "3 V3000000000 N1 G0123456789abcdef0123456789abcdef\n");
+	CU_ASSERT_EQUAL(delete (&f, "a"), 0);
+	CU_ASSERT_EQUAL(create(&f, "a"), 0);
+	CHECK(uidvalidity(&f, "a") == 0xf0000001, "%x", uidvalidity(&f, "a"));
+	fixture_done(&f);
+}
+
 static const struct unit_test tests[] = {
 	{ "list", test_list },
 	{ "create", test_create },
@@ -381,5 +429,7 @@ static const struct unit_test tests[] = {
 	{ "rename beyond limits", test_rename_limits },
 	{ "rename an open one", test_rename_open },
 	{ "permissions", test_permissions },
+	{ "files that cannot be read", test_unreadable },
+	{ "a UIDVALIDITY never falls", test_raise },
 };
 UNIT_MAIN("tree", tests)
