@@ -63,7 +63,7 @@ enum run cmd_language(struct imap *imap)
 				imap_language_tag(imap->language));
 			return imap_ok(imap, NULL, "Responses are in this language now");
 		}
-	return imap_no(imap, NULL, "Not a language spoken here");
+	return imap_no(imap, "CANNOT", "Not a language spoken here");
 }
 
 /* Who carries the bytes compresses them, from the CRLF of the answer on. RFC 4978 section 3. */

@@ -274,7 +274,7 @@ static enum run begin_message(struct imap *imap, struct append_progress *p)
 	};
 
 	if (octets == 0)
-		return imap_no(imap, NULL, "A message cannot be empty");
+		return imap_no(imap, "CANNOT", "A message cannot be empty");
 	if (append_count(p->append) >= imap->settings.message_limit)
 		return too_many(imap);
 	if (!p->place.catenates && octets > LIMIT_MESSAGE_BYTES)
@@ -469,7 +469,7 @@ static enum run encode(struct imap *imap, struct append_progress *p)
 static enum run finish_message(struct imap *imap, struct append_progress *p)
 {
 	if (p->octets == 0)
-		return imap_no(imap, NULL, "A message cannot be empty");
+		return imap_no(imap, "CANNOT", "A message cannot be empty");
 
 	enum binary_need need =
 		p->parser ? binary_need(mime_parser_finish(p->parser)) : BINARY_KEPT;

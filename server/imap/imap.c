@@ -84,7 +84,7 @@ static enum parse parse_arguments(struct imap *imap, struct slice *in)
 	command->holds_expunges = grammar.seqnums || (flags & COMMAND_NO_EXPUNGE);
 	if (!(flags & COMMAND_READ_WRITE) || imap->read_write)
 		return PARSE_OK;
-	(void)imap_no(imap, NULL, "The mailbox was opened read-only, by EXAMINE");
+	(void)imap_no(imap, "READ-ONLY", "The mailbox was opened read-only, by EXAMINE");
 	return PARSE_BAD;
 }
 

@@ -48,6 +48,12 @@ class Connection:
             self.state = "authenticated"
 
 
+def without_code(path):
+    """Tagged NO that do not say why by a response code (RFC 5530)."""
+    answers = re.findall(r"^2?S: ([^ *+]+ NO [^\[\n].*)$", open(path, encoding="utf-8", errors="replace").read(), re.M)
+    return [f"{os.path.basename(path)}: {answer}" for answer in answers]
+
+
 def read_script(path, names, seen):
     connections = {"": Connection(), "2": Connection()}
     for line in open(path, encoding="utf-8", errors="replace"):
@@ -93,6 +99,7 @@ def main():
     scripts = glob.glob(os.path.join(HERE, "imap_*.txt"))
     for path in scripts:
         read_script(path, names, seen)
+    bare = [answer for path in scripts for answer in without_code(path)]
     passed = failed = 0
     print(f"{'':16}" + "".join(f"{state:18}" for state in STATES))
     for name, states in table:
@@ -104,6 +111,9 @@ def main():
             passed, failed = (passed, failed + 1) if missing else (passed + 1, failed)
         print(row.rstrip())
     print(f"{len(scripts)} scripts")
+    for answer in bare:
+        print("without a response code:", answer)
+    passed, failed = passed + (not bare), failed + bool(bare)
     wrong = undocumented()
     if wrong:
         print("capability.c and restante-imap(7) differ in:", *sorted(wrong))
