@@ -168,6 +168,7 @@ void notify_note_own(
 	if (!notify || n == 0)
 		return;
 	own_elsewhere(notify, mailbox, first_uid, n);
+	notify_note_view(imap); /* perhaps nothing was told since SELECT */
 	if (imap->mailbox == mailbox)
 		notify->own[notify->own_n++ % NOTIFY_OWN_RANGES] =
 			(struct seq_range){ first_uid, first_uid + n - 1 };

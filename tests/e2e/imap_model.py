@@ -433,7 +433,7 @@ class Client:
         if " STATUS " not in command.text:
             self.believed = {}
         for slot in (self.view.slots or ()) if self.view else ():
-            slot.new = "due" if self.new_items and slot.came is command else None
+            slot.new = "may come" if self.new_items and slot.came is command else None  # it implies a NOOP (RFC 5465 section 3.1)
 
     def on_ok(self, response, command):
         if response.code == "NOTIFICATIONOVERFLOW":
