@@ -17,7 +17,6 @@ struct digest_cache {
 	uint32_t chunk;
 	bool is_loaded, is_changed, was_used;
 	size_t next; /* where the next one is looked for first */
-	uint32_t forgotten; /* this chunk has no record; UINT32_MAX: not known of any */
 };
 
 static struct digest_cache *cache_of(struct mailbox *mailbox)
@@ -25,7 +24,6 @@ static struct digest_cache *cache_of(struct mailbox *mailbox)
 	if (!mailbox->digests) {
 		mailbox->digests = calloc(1, sizeof *mailbox->digests);
 		must(mailbox->digests != NULL);
-		mailbox->digests->forgotten = UINT32_MAX;
 	}
 	return mailbox->digests;
 }
@@ -65,8 +63,10 @@ static void save(struct mailbox *mailbox, struct digest_cache *cache)
 	if (!index || !is_loaded(mailbox, cache, cache->chunk) ||
 		digests_format(&cache->digests, &record) < 0)
 		return;
-	index_put(index, INDEX_DIGESTS, number, cache->chunk, buf_slice(&record));
-	cache->forgotten = UINT32_MAX;
+	if (cache->digests.n > 0)
+		index_put(index, INDEX_DIGESTS, number, cache->chunk, buf_slice(&record));
+	else
+		index_delete(index, INDEX_DIGESTS, number, cache->chunk, cache->chunk);
 }
 
 static void load(struct mailbox *mailbox, struct digest_cache *cache, uint32_t chunk)
@@ -87,7 +87,7 @@ static void load(struct mailbox *mailbox, struct digest_cache *cache, uint32_t c
 	cache->is_loaded = true;
 	cache->next = 0;
 	if (index && index_get(index, INDEX_DIGESTS, number, chunk, &record) == 0)
-		(void)digests_parse(&cache->digests, record, chunk);
+		cache->is_changed = !digests_parse(&cache->digests, record, chunk);
 }
 
 /* Returns whether it is there. */
@@ -149,14 +149,7 @@ void digest_rest(struct mailbox *mailbox)
 void digest_forget(struct mailbox *mailbox, uint32_t msg_uid)
 {
 	struct digest_cache *cache = cache_of(mailbox);
-	uint32_t chunk = msg_uid >> INDEX_CHUNK_SHIFT, number;
-	struct index *index = card_cache_index(mailbox, &number);
 
-	if (cache->is_loaded && cache->chunk == chunk)
-		cache->is_loaded = cache->is_changed = false;
-	if (cache->forgotten == chunk)
-		return;
-	cache->forgotten = chunk;
-	if (index)
-		index_delete(index, INDEX_DIGESTS, number, chunk, chunk);
+	load(mailbox, cache, msg_uid >> INDEX_CHUNK_SHIFT);
+	cache->is_changed |= digests_remove(&cache->digests, msg_uid);
 }

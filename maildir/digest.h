@@ -21,7 +21,7 @@ _must_check_ int mailbox_digest(
 /* Write what was made; forget what was not used since the last time. Before index_rest(). */
 void digest_rest(struct mailbox *mailbox);
 
-/* A message has left the mailbox: forget what is known of it, and of those of its chunk. */
+/* A message has left the mailbox: forget what is known of it. */
 void digest_forget(struct mailbox *mailbox, uint32_t msg_uid);
 
 struct digest_cache;

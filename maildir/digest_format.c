@@ -205,11 +205,16 @@ static bool put_texts(struct buf *bytes, const struct card *card, struct digest 
 	return true;
 }
 
-static void remove_at(struct digests *digests, size_t place)
+bool digests_remove(struct digests *digests, uint32_t msg_uid)
 {
+	size_t place = digests_place(digests, msg_uid);
+
+	if (place == digests->n || digests->entries[place].msg_uid != msg_uid)
+		return false;
 	digests->n--;
 	memmove(&digests->entries[place], &digests->entries[place + 1],
 		(digests->n - place) * sizeof *digests->entries);
+	return true;
 }
 
 static void insert_at(struct digests *digests, size_t place, const struct digest *digest)
@@ -223,7 +228,7 @@ static void insert_at(struct digests *digests, size_t place, const struct digest
 
 void digests_put(struct digests *digests, uint32_t msg_uid, uint32_t hash, const struct card *card)
 {
-	size_t place = digests_place(digests, msg_uid), before = digests->bytes.n;
+	size_t before = digests->bytes.n;
 	struct digest digest = {
 		.msg_uid = msg_uid,
 		.hash = hash,
@@ -236,10 +241,9 @@ void digests_put(struct digests *digests, uint32_t msg_uid, uint32_t hash, const
 
 	must(digests->n == 0 || digests->entries[0].msg_uid >> INDEX_CHUNK_SHIFT ==
 					msg_uid >> INDEX_CHUNK_SHIFT);
-	if (place < digests->n && digests->entries[place].msg_uid == msg_uid)
-		remove_at(digests, place);
+	(void)digests_remove(digests, msg_uid);
 	if (put_texts(&digests->bytes, card, &digest))
-		insert_at(digests, place, &digest);
+		insert_at(digests, digests_place(digests, msg_uid), &digest);
 	else
 		buf_truncate(&digests->bytes, before);
 }

@@ -66,3 +66,6 @@ bool digest_has_field(struct slice name);
 
 /* Put a message of the chunk, in place of what is known of it, unless its texts are too long. */
 void digests_put(struct digests *digests, uint32_t msg_uid, uint32_t hash, const struct card *card);
+
+/* Returns whether it was there. */
+bool digests_remove(struct digests *digests, uint32_t msg_uid);

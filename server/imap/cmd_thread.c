@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "maildir/card.h"
+#include "maildir/digest.h"
 #include "server/imap/connection.h"
 #include "server/imap/search_look.h"
 #include "server/imap/thread.h"
@@ -113,6 +114,14 @@ static void step_found(struct thread_progress *p)
 	p->seqnum = 0;
 }
 
+/* Digests have no ids; where messages are not linked by them, they are not missed. */
+static int find_thread_card(struct imap *imap, uint32_t msg_uid, struct card *ret_card)
+{
+	return imap->command.arguments.search.algorithm == THREAD_ORDEREDSUBJECT
+		       ? mailbox_digest(imap->mailbox, msg_uid, &imap->work, ret_card)
+		       : mailbox_card_of_header(imap->mailbox, msg_uid, &imap->work, ret_card);
+}
+
 static enum run add_messages(struct imap *imap, struct thread_progress *p)
 {
 	bool by_uid = imap->command.type->flags & COMMAND_BY_UID;
@@ -124,7 +133,7 @@ static enum run add_messages(struct imap *imap, struct thread_progress *p)
 		if (!p->spent && !imap_spend(imap))
 			return RUN_STEP;
 
-		int r = mailbox_card_of_header(imap->mailbox, msg_uid, &imap->work, &card);
+		int r = find_thread_card(imap, msg_uid, &card);
 
 		p->spent = r == -EINPROGRESS;
 		if (p->spent)

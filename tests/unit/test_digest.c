@@ -306,7 +306,28 @@ static void test_kept(void)
 	fixture_done(&f);
 }
 
-/* Nothing of an expunged message stays, by whoever it was removed. */
+/* Whether a record has such bytes. */
+static bool is_in_records(struct fixture *f, const char *text)
+{
+	struct index *index = f->store->index;
+	uint32_t number = index_mailbox(index, mailbox_guid(f->mailbox), false);
+	struct slice record;
+
+	for (uint64_t key = 0; index_next(index, INDEX_DIGESTS, number, &key, &record) == 0; key++)
+		if (memmem(record.p, record.n, text, strlen(text)))
+			return true;
+	return false;
+}
+
+static void remove_file(struct fixture *f, unsigned number)
+{
+	char name[40];
+
+	snprintf(name, sizeof name, "cur/%u.a:2,", 1000 + number);
+	CU_ASSERT_EQUAL(unlink(fixture_path(f, name)), 0);
+}
+
+/* Nothing of an expunged message stays, by whoever it was removed; what was known of the others does. */
 static void test_gone(void)
 {
 	struct fixture f;
@@ -315,20 +336,50 @@ static void test_gone(void)
 	init_mailbox(&f);
 	check_all(&f);
 	(void)store_rest(f.store);
+	CU_ASSERT(is_in_records(&f, "late 1260"));
 	CU_ASSERT_EQUAL(take(&f, 260, true, &card), 0); /* and in memory */
-	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "cur/1260.a:2,")), 0);
+	remove_file(&f, 260);
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
 	CU_ASSERT_EQUAL(take(&f, 260, true, &card), -ENOENT);
+	(void)store_rest(f.store);
+	CU_ASSERT_FALSE(is_in_records(&f, "late 1260"));
+	CU_ASSERT(is_in_records(&f, "late 1261"));
+	check_all(&f);
+	remove_file(&f, 250);
+	remove_file(&f, 255);
+	remove_file(&f, 256);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	(void)store_rest(f.store);
+	CU_ASSERT_FALSE(is_in_records(&f, "late 1250"));
+	CU_ASSERT(is_in_records(&f, "late 1251"));
+	CU_ASSERT_FALSE(is_in_records(&f, "LATE 1256"));
+	for (unsigned number = 256; number < FIRST + MESSAGES; number++)
+		if (number != 256 && number != 260)
+			remove_file(&f, number);
+	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	(void)store_rest(f.store);
 	CU_ASSERT_EQUAL(count_records(&f), 1);
 	check_all(&f);
+	fixture_done(&f);
+}
+
+/* What cannot be used makes place for what is known, also when nothing is. */
+static void test_replaced(void)
+{
+	struct fixture f;
+	struct card card;
+
+	init_mailbox(&f);
+	CU_ASSERT_EQUAL(take(&f, 257, true, &card), 0);
 	(void)store_rest(f.store);
+	index_put(f.store->index, INDEX_DIGESTS,
+		index_mailbox(f.store->index, mailbox_guid(f.mailbox), false), 0, SLICE("late 1255"));
 	CU_ASSERT_EQUAL(count_records(&f), 2);
-	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "cur/1250.a:2,")), 0);
-	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "cur/1251.a:2,")), 0);
-	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "cur/1261.a:2,")), 0);
+	remove_file(&f, 255);
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
-	CU_ASSERT_EQUAL(count_records(&f), 0);
-	check_all(&f);
+	(void)store_rest(f.store);
+	CU_ASSERT_EQUAL(count_records(&f), 1);
+	CU_ASSERT_FALSE(is_in_records(&f, "late 1255"));
 	fixture_done(&f);
 }
 
@@ -406,6 +457,7 @@ static const struct unit_test tests[] = {
 	{ "fields", test_field_names },
 	{ "kept in the index", test_kept },
 	{ "messages that are gone", test_gone },
+	{ "records that are none", test_replaced },
 	{ "records of others", test_strange },
 	{ "a mailbox that is read anew", test_read_anew },
 };
