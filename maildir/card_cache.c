@@ -111,13 +111,27 @@ void card_cache_forget(struct mailbox *mailbox, uint32_t msg_uid)
 {
 	uint64_t first = key_of(CARD_KIND_CARD, msg_uid), last = key_of(CARD_KIND_PREVIEW, msg_uid);
 	struct card_cache *cache = cache_of(mailbox);
-	uint32_t number;
-	struct index *index = card_cache_index(mailbox, &number);
 
 	for (size_t i = 0; i < KEPT; i++)
 		if (cache->kept[i].key >= first && cache->kept[i].key <= last)
 			cache->kept[i].key = 0;
-	if (index)
-		index_delete(index, INDEX_CARDS, number, first, last);
 	digest_forget(mailbox, msg_uid);
+}
+
+void card_cache_delete(
+	struct index *index, uint32_t number, uint32_t first_uid, uint32_t last_uid)
+{
+	index_delete(index, INDEX_CARDS, number, key_of(CARD_KIND_CARD, first_uid),
+		key_of(CARD_KIND_PREVIEW, last_uid));
+}
+
+bool card_cache_next(struct index *index, uint32_t number, uint32_t *msg_uid)
+{
+	uint64_t key = key_of(CARD_KIND_CARD, *msg_uid);
+	struct slice record;
+
+	if (index_next(index, INDEX_CARDS, number, &key, &record) < 0 || key >> 1 > UINT32_MAX)
+		return false;
+	*msg_uid = (uint32_t)(key >> 1);
+	return true;
 }

@@ -23,5 +23,12 @@ _must_check_ int card_cache_get(
 void card_cache_put(
 	struct mailbox *mailbox, enum card_kind kind, uint32_t msg_uid, struct slice record);
 
-/* A message has left the mailbox: forget all records of it, and its digest. */
+/* A message has left the mailbox: forget what is in memory of it, and its digest. Its records go when that is saved. */
 void card_cache_forget(struct mailbox *mailbox, uint32_t msg_uid);
+
+/* For snapshot_save(): delete the records of messages with a UID from first_uid to last_uid. */
+void card_cache_delete(
+	struct index *index, uint32_t number, uint32_t first_uid, uint32_t last_uid);
+
+/* The first UID from *msg_uid on that has a record; *msg_uid becomes it. Returns false if there is none. */
+bool card_cache_next(struct index *index, uint32_t number, uint32_t *msg_uid);

@@ -1,7 +1,8 @@
 /*
  * Writing
- *   The log of expunged messages comes first, chunks of messages next, the header last: a header that is_whole tells
- *   of a state of which every record is in the index. Where this takes more than one transaction, a header that is
+ *   The log of expunged messages comes first, each record of it with the removal of their cards, chunks of messages
+ *   next, the header last: a header that is_whole tells of a state of which every record is in the index, and no card of
+ *   another message; where that is not known, because there was no such header, all cards are looked through. Where this takes more than one transaction, a header that is
  *   not is written with the first: after a kill in between, the mailbox is read from its files.
  *   What changed since a save is lost by a kill, and found again in the files: they are the truth.
  *

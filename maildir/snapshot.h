@@ -22,6 +22,9 @@ struct snapshot {
 	uint64_t vanished_from; /* the log in the index is complete above this modseq */
 	uint64_t vanished_to;   /* and up to this one: what follows is in memory only */
 	uint64_t vanished_n;
+	size_t uncarded; /* UIDs of the log's next record whose cards are deleted already */
+	bool must_sweep; /* from sweep_from on there may be cards of messages that are gone */
+	uint32_t sweep_from;
 	uint64_t changed_usec, dirty_usec; /* when it last changed, and since when it is not saved; 0: it is */
 	uint64_t mark; /* tells one state of what is not saved from another */
 	uint64_t noted_modseq; /* in the uidlist's mtime, for clocks that are set back */

@@ -2,11 +2,13 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/must.h"
+#include "maildir/card_cache.h"
 #include "maildir/store_state.h"
 
 #include <errno.h>
 
 enum {
+	CARDS_AT_ONCE = 4096, /* of messages that are gone, in one time slice */
 	QUIET_USEC = 100 * USEC_PER_MSEC, /* no change for so long: it has come to rest */
 	DIRTY_USEC = 10 * USEC_PER_SEC,   /* a mailbox that never rests is saved all the same */
 	AGING_USEC = 40 * USEC_PER_MSEC,  /* a stamp that is young is not any more */
@@ -124,7 +126,15 @@ static void delete_all(struct mailbox *mailbox, enum index_table table)
 	index_delete(index_of(mailbox), table, mailbox->snapshot.number, 0, UINT64_MAX);
 }
 
-/* The index has nothing of this mailbox that is of use: all of it is written. */
+/* Which messages went is not known for all that time: every card is asked whose it is. */
+static void begin_sweep(struct mailbox *mailbox)
+{
+	mailbox->snapshot.must_sweep = true;
+	mailbox->snapshot.sweep_from = 0;
+	mailbox->snapshot.uncarded = 0;
+}
+
+/* The index has nothing of this mailbox that is of use but cards: all else is written. */
 static void begin_anew(struct mailbox *mailbox)
 {
 	struct snapshot *snapshot = &mailbox->snapshot;
@@ -133,7 +143,9 @@ static void begin_anew(struct mailbox *mailbox)
 	delete_all(mailbox, INDEX_MESSAGES);
 	delete_all(mailbox, INDEX_NAMES);
 	delete_all(mailbox, INDEX_EXPUNGED);
+	delete_all(mailbox, INDEX_DIGESTS);
 	list_touch_all(&mailbox->list);
+	begin_sweep(mailbox);
 	snapshot->vanished_from = snapshot->vanished_to = mailbox->vanished.complete_from;
 	snapshot->vanished_n = 0;
 	snapshot->header.octets = snapshot->header.unsized = 0;
@@ -248,32 +260,93 @@ static bool save_chunks(struct mailbox *mailbox, bool finish)
 	return changed->n == 0;
 }
 
-/* What is in memory and not in the index yet: a record for each modseq. */
-static void save_log(struct mailbox *mailbox)
+static void put_log_record(struct mailbox *mailbox, const struct vanished_entry *entries, size_t n)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	_cleanup_buf_ struct buf uids = BUF(LOG_RECORD_MAX_BYTES);
+
+	for (size_t i = 0; i < n; i++)
+		must(buf_add(&uids, slice_from(&entries[i].msg_uid, sizeof entries[i].msg_uid)) == 0);
+	index_put(index_of(mailbox), INDEX_EXPUNGED, snapshot->number, entries->modseq,
+		buf_slice(&uids));
+	snapshot->vanished_to = entries->modseq;
+	snapshot->vanished_n += n;
+	snapshot->uncarded = 0;
+}
+
+/*
+ * What is in memory and not in the index yet: a record for each modseq, with which the cards go. Returns whether all is
+ * written.
+ */
+static bool save_log(struct mailbox *mailbox, size_t most)
 {
 	struct snapshot *snapshot = &mailbox->snapshot;
 	const struct vanished *log = &mailbox->vanished;
-	_cleanup_buf_ struct buf uids = BUF(SIZE_MAX / 2);
 
 	if (log->complete_from > snapshot->vanished_to) { /* there is a gap between the two */
 		delete_all(mailbox, INDEX_EXPUNGED);
 		snapshot->vanished_from = snapshot->vanished_to = log->complete_from;
 		snapshot->vanished_n = 0;
+		begin_sweep(mailbox);
 	}
-	for (size_t i = 0; i < log->n; i++) {
-		const struct vanished_entry *entry = &log->entries[i];
+	for (size_t first = 0, end; first < log->n; first = end) {
+		const struct vanished_entry *entries = &log->entries[first];
 
-		if (entry->modseq <= snapshot->vanished_to)
+		for (end = first + 1; end < log->n && log->entries[end].modseq == entries->modseq;)
+			end++;
+		if (entries->modseq <= snapshot->vanished_to)
 			continue;
-		must(buf_add(&uids, slice_from(&entry->msg_uid, sizeof entry->msg_uid)) == 0);
-		snapshot->vanished_n++;
-		if (i + 1 < log->n && log->entries[i + 1].modseq == entry->modseq)
-			continue;
-		index_put(index_of(mailbox), INDEX_EXPUNGED, snapshot->number, entry->modseq,
-			buf_slice(&uids));
-		snapshot->vanished_to = entry->modseq;
-		buf_clear(&uids);
+		for (; snapshot->uncarded < end - first; snapshot->uncarded++, most--) {
+			uint32_t msg_uid = entries[snapshot->uncarded].msg_uid;
+
+			if (most == 0)
+				return false;
+			card_cache_delete(index_of(mailbox), snapshot->number, msg_uid, msg_uid);
+		}
+		put_log_record(mailbox, entries, end - first);
 	}
+	return true;
+}
+
+/* The number of the last message of those from number on whose UIDs have no gap between them. */
+static size_t last_of_run(const struct list *list, size_t number)
+{
+	const struct message *messages = list->messages;
+
+	while (number + 1 < list->n && messages[number + 1].msg_uid == messages[number].msg_uid + 1)
+		number++;
+	return number;
+}
+
+/* Returns whether all cards are looked through. */
+static bool sweep_cards(struct mailbox *mailbox, size_t most)
+{
+	struct snapshot *snapshot = &mailbox->snapshot;
+	const struct list *list = &mailbox->list;
+
+	while (snapshot->must_sweep) {
+		uint32_t msg_uid = snapshot->sweep_from, last;
+
+		if (most == 0)
+			return false;
+		if (!card_cache_next(index_of(mailbox), snapshot->number, &msg_uid))
+			break;
+
+		size_t number = list_lower_bound(list, msg_uid);
+		uint32_t next = number < list->n ? list->messages[number].msg_uid : UINT32_MAX;
+
+		if (next == msg_uid) {
+			snapshot->sweep_from = list->messages[last_of_run(list, number)].msg_uid + 1;
+			most--;
+			continue;
+		}
+		last = next - msg_uid > most ? msg_uid + (uint32_t)most - 1 : next - 1;
+		card_cache_delete(index_of(mailbox), snapshot->number, msg_uid, last);
+		snapshot->sweep_from = last + 1;
+		most -= last + 1 - msg_uid;
+	}
+	snapshot->must_sweep = false;
+	return true;
 }
 
 /* How far the log must be cut so that half of what is allowed is left. Returns the highest modseq to go; 0: nothing. */
@@ -326,7 +399,8 @@ static bool save(struct mailbox *mailbox, bool finish)
 	store_watch_drain(mailbox->store); /* what others changed up to now is known, where there is a watch */
 	if (!snapshot->is_based)
 		begin_anew(mailbox);
-	save_log(mailbox);
+	if (!save_log(mailbox, CARDS_AT_ONCE))
+		return false;
 	if (mailbox->list.changed.n > CHUNKS_AT_ONCE && snapshot->is_saved) {
 		struct snapshot_header header = snapshot->header;
 
@@ -334,7 +408,7 @@ static bool save(struct mailbox *mailbox, bool finish)
 		put_header(mailbox, &header);
 		snapshot->is_saved = false;
 	}
-	if (!save_chunks(mailbox, finish))
+	if (!save_chunks(mailbox, finish) || !sweep_cards(mailbox, CARDS_AT_ONCE))
 		return false;
 	save_header(mailbox, clock_realtime_usec());
 	return snapshot->losses == index_losses(index_of(mailbox));
@@ -385,7 +459,8 @@ static bool is_dirty(const struct mailbox *mailbox, const struct snapshot_header
 {
 	const struct snapshot *snapshot = &mailbox->snapshot;
 
-	return !snapshot->is_saved || snapshot->losses != index_losses(index_of(mailbox)) ||
+	return !snapshot->is_saved || snapshot->must_sweep ||
+	       snapshot->losses != index_losses(index_of(mailbox)) ||
 	       mailbox->list.changed.n > 0 || memcmp(header, &snapshot->header, sizeof *header) != 0 ||
 	       snapshot->names != snapshot_names(mailbox);
 }

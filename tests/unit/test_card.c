@@ -431,6 +431,7 @@ static void test_index(void)
 
 	CU_ASSERT_EQUAL(unlink(fixture_path(&f, "cur/10.a:2,")), 0);
 	CU_ASSERT_EQUAL(fixture_sync(&f), 0);
+	store_settle(f.store);
 	CU_ASSERT_EQUAL(index_get(index, INDEX_CARDS, number, 1 << 1, &record), -ENOENT);
 	CU_ASSERT_EQUAL(index_get(index, INDEX_CARDS, number, 2 << 1, &record), 0);
 	if (own) {

@@ -622,6 +622,93 @@ static void test_swept(void)
 	play_done(&p);
 }
 
+enum { CARDS = 12000, STEPS_LEAST = 3 };
+
+/* Remove every third message from the first on, as another program does it: the file, and later the record. */
+static void remove_some(struct play *p, unsigned first)
+{
+	char path[300], *line = NULL, name[400];
+	_cleanup_buf_ struct buf kept = BUF(1 << 20);
+	size_t bytes = 0;
+	unsigned n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/dovecot-uidlist", p->path);
+	file = fopen(path, "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	while (getline(&line, &bytes, file) > 0) {
+		const char *base = strstr(line, " :");
+
+		if (base && n++ % 3 == first) {
+			for (int seen = 0; seen < 2; seen++) {
+				snprintf(name, sizeof name, "%s/cur/%.*s:2,%s", p->path,
+					(int)strcspn(base + 2, "\n"), base + 2, seen ? "S" : "");
+				unlink(name);
+			}
+			continue;
+		}
+		CU_ASSERT_EQUAL(buf_add_str(&kept, line), 0);
+	}
+	free(line);
+	fclose(file);
+	snprintf(name, sizeof name, "%s.new", path);
+	file = fopen(name, "w");
+	CU_ASSERT(file && fwrite(kept.p, 1, kept.n, file) == kept.n && fclose(file) == 0);
+	CU_ASSERT_EQUAL(rename(name, path), 0);
+}
+
+/* Returns how many cards there are, and in *ret_foreign how many of them are of no message. */
+static unsigned count_cards(struct mailbox *mailbox, unsigned *ret_foreign)
+{
+	unsigned n = 0, foreign = 0;
+	struct slice record;
+
+	for (uint64_t key = 0; index_next(mailbox->store->index, INDEX_CARDS, mailbox->snapshot.number, &key,
+				       &record) == 0;
+		key++, n++)
+		foreign += !mailbox_message(mailbox, (uint32_t)(key >> 1));
+	*ret_foreign = foreign;
+	return n;
+}
+
+/*
+ * Cards of messages that other programs removed go when that is saved, in steps: those that a sync misses, and those of which
+ * nobody kept count, because the state of before was lost.
+ */
+static void test_cards_of_gone(void)
+{
+	struct play p;
+	const struct message *messages;
+
+	play_init(&p, 6);
+	for (unsigned round = 0; round < 3; round++) {
+		struct store *store = open_store(&p, true, false);
+		struct mailbox *mailbox;
+		unsigned steps = 0, foreign, n;
+
+		CU_ASSERT_EQUAL_FATAL(mailbox_open(store, SLICE("INBOX"), &mailbox), 0);
+		CU_ASSERT_EQUAL(sync_all(mailbox, 0), 0);
+		CU_ASSERT_EQUAL(mailbox->snapshot.is_based, round == 1);
+		while (snapshot_save(mailbox, true) == 0)
+			steps++;
+		n = count_cards(mailbox, &foreign);
+		CHECK(foreign == 0, "round %u: %u of %u", round, foreign, n);
+		CHECK(round == 0 || n == mailbox_messages(mailbox, &messages), "round %u: %u", round, n);
+		CHECK(round < 2 || steps >= STEPS_LEAST, "%u", steps);
+		for (uint32_t msg_uid = 1; msg_uid <= (round == 1 ? CARDS : PLAY_MESSAGES); msg_uid++)
+			if (round == 1 || mailbox_message(mailbox, msg_uid))
+				index_put(store->index, INDEX_CARDS, mailbox->snapshot.number, msg_uid << 1,
+					SLICE("card"));
+		if (round == 1)
+			index_delete(store->index, INDEX_HEADERS, mailbox->snapshot.number, 0, 0);
+		index_rest(store->index);
+		mailbox_close(mailbox);
+		store_close(store);
+		remove_some(&p, round % 3);
+	}
+	play_done(&p);
+}
+
 /* Names that are lost while the mailbox is open are read from the uidlist. */
 static void test_names_lost_while_open(void)
 {
@@ -674,6 +761,7 @@ static const struct unit_test TESTS[] = {
 	{ "unchanged, and changed by us", test_unchanged },
 	{ "told of without being opened", test_glance },
 	{ "mailboxes that are gone", test_swept },
+	{ "cards of messages that are gone", test_cards_of_gone },
 	{ "names lost while it is open", test_names_lost_while_open },
 	{ "a copy in its place", test_copied },
 	{ "rounds of changes, endings and damage", test_rounds },
