@@ -33,13 +33,14 @@
 
 #include "base/must.h"
 #include "maildir/arrival.h"
+#include "maildir/copy_content.h"
 #include "maildir/keyword_files.h"
 #include "maildir/quota_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-enum { COPY_BYTES = 64 * 1024, COPY_UNITS = 4, ROUNDS_MAX = 10 };
+enum { ROUNDS_MAX = 10 };
 
 enum copy_stage { COPY_GATHER, COPY_SHOW, COPY_REMOVE, COPY_TAKE_BACK, COPY_DONE };
 
@@ -57,8 +58,7 @@ struct copy {
 	size_t gathered_n;
 	uint32_t *uids, *copies; /* what was shown: n UIDs in the source, and in the target */
 	size_t n;
-	int from_fd, to_fd; /* a content that is being copied; -1: none */
-	uint64_t offset;
+	struct content content; /* that is being copied */
 	struct expunging removing, back; /* of COPY_REMOVE and COPY_TAKE_BACK */
 	uint32_t *back_uids;
 	uint64_t back_round; /* of mailbox_sync_anew() */
@@ -72,7 +72,7 @@ struct copy *copy_new(const struct copy_order *order)
 
 	must(copy != NULL);
 	*copy = (struct copy){
-		.order = *order, .wanted = order->n, .from_fd = -1, .to_fd = -1
+		.order = *order, .wanted = order->n, .content = CONTENT_NONE
 	};
 	copy->gathered = calloc(order->n + 1, sizeof *copy->gathered);
 	copy->uids = calloc(order->n + 1, sizeof *copy->uids);
@@ -81,17 +81,9 @@ struct copy *copy_new(const struct copy_order *order)
 	return copy;
 }
 
-static void close_content(struct copy *copy)
-{
-	if (copy->from_fd >= 0)
-		close(take_fd(&copy->from_fd));
-	if (copy->to_fd >= 0)
-		close(take_fd(&copy->to_fd));
-}
-
 void copy_free(struct copy *copy)
 {
-	close_content(copy);
+	content_close(&copy->content);
 	if (copy->begun)
 		arrival_done(&copy->arrival);
 	free(copy->missed);
@@ -208,48 +200,16 @@ static bool cannot_link(int error)
 	       error == ENOSYS || error == EACCES;
 }
 
-/* Some of the content. Returns 0 when all is written and durable, -EINPROGRESS, -errno. */
-static int copy_content(struct copy *copy, struct work *work)
-{
-	char bytes[COPY_BYTES];
-	struct stat st;
-
-	for (;;) {
-		if (work->budget == 0)
-			return -EINPROGRESS;
-		work->budget -= work->budget < COPY_UNITS ? work->budget : COPY_UNITS;
-
-		ssize_t n = dirs_read_at(copy->from_fd, bytes, sizeof bytes, copy->offset);
-
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			break;
-
-		int r = dirs_write(copy->to_fd, slice_from(bytes, (size_t)n));
-
-		if (r < 0)
-			return r;
-		copy->offset += (uint64_t)n;
-	}
-	if (fstat(copy->from_fd, &st) < 0)
-		return -errno;
-
-	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, st.st_mtim };
-
-	if (futimens(copy->to_fd, times) < 0)
-		return -errno;
-	return !mailbox_fsync_never(copy->order.target) && fsync(copy->to_fd) < 0 ? -errno : 0;
-}
-
 static int begin_content(struct copy *copy, const struct arriving *file, uint32_t msg_uid)
 {
-	copy->from_fd = mailbox_open_file(copy->order.source, msg_uid);
-	if (copy->from_fd < 0)
-		return copy->from_fd;
-	copy->to_fd = arrival_create(&copy->arrival, file);
-	copy->offset = 0;
-	return copy->to_fd < 0 ? copy->to_fd : 0;
+	struct content *content = &copy->content;
+
+	content->from_fd = mailbox_open_file(copy->order.source, msg_uid);
+	if (content->from_fd < 0)
+		return content->from_fd;
+	content->to_fd = arrival_create(&copy->arrival, file);
+	content->offset = 0;
+	return content->to_fd < 0 ? content->to_fd : 0;
 }
 
 /* A link, or the beginning of a copy. Returns 0: the file is there; -EINPROGRESS, -errno. */
@@ -260,7 +220,7 @@ static int make_file(
 	char name[FILE_NAME_MAX_BYTES + 1];
 	int r = 0;
 
-	if (copy->to_fd < 0) {
+	if (copy->content.to_fd < 0) {
 		mailbox_file_name(source, number, name);
 		if (linkat(mailbox_entry_dir(source, number), name, copy->arrival.tmp_fd,
 			    file->temporary, 0) == 0)
@@ -270,9 +230,10 @@ static int make_file(
 		r = begin_content(copy, file, source->list.messages[number].msg_uid);
 	}
 	if (r == 0)
-		r = copy_content(copy, work);
+		r = content_step(
+			&copy->content, !mailbox_fsync_never(copy->order.target), work);
 	if (r != -EINPROGRESS)
-		close_content(copy);
+		content_close(&copy->content);
 	return r;
 }
 
@@ -281,11 +242,11 @@ static int gather_message(struct copy *copy, uint32_t msg_uid, struct work *work
 {
 	struct mailbox *source = copy->order.source;
 	ssize_t number = list_find_uid(&source->list, msg_uid);
-	bool resumed = copy->to_fd >= 0;
+	bool resumed = copy->content.to_fd >= 0;
 
 	if (number < 0 || (size_t)number >= source->list.n_shown) {
 		if (resumed) {
-			close_content(copy);
+			content_close(&copy->content);
 			arrival_drop_last(&copy->arrival);
 		}
 		return -ENOENT;
