@@ -7,14 +7,17 @@
 #include "maildir/sync.h"
 #include "maildir/uidlist_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOG_TEXT_BYTES = 600, VANISHED_TRIES = 3 };
+enum {
+	LOG_TEXT_BYTES = 600,
+	VANISHED_TRIES = 3,
+	NEW_MEANWHILE = 1024, /* files beside those of the list for which there is room at once */
+};
 
 void mailbox_log(const struct mailbox *mailbox, enum log_priority priority, const char *format, ...)
 {
@@ -212,27 +215,30 @@ void mailbox_file_name(
 		snprintf(ret_name, FILE_NAME_MAX_BYTES + 1, ".none");
 }
 
-/* Returns 1: found, the name taken over; 0; -errno. */
+size_t mailbox_whole_bytes(const struct mailbox *mailbox)
+{
+	const struct list *list = &mailbox->list;
+
+	return list->bytes_n + (list->n + NEW_MEANWHILE) * ENTRIES_ROOM_BYTES;
+}
+
+/* Returns 1: found, the name taken over; 0; -errno. All at one moment: it may be renamed again and again. */
 static int look_in(struct mailbox *mailbox, int dir_fd, size_t number)
 {
-	DIR *dir;
-	int r = dirs_open_entries(dir_fd, ".", &dir), found = 0;
+	struct entries entries = ENTRIES_CLOSED;
+	const struct dirent64 *e;
+	int r = entries_open(&entries, dir_fd, mailbox_whole_bytes(mailbox));
 
-	if (r < 0)
-		return r;
-	errno = 0;
-	for (struct dirent *e; !found && (e = readdir(dir)); errno = 0) {
+	while (r >= 0 && (r = entries_next(&entries, &e)) > 0) {
 		struct filename name = filename_parse(slice_str(e->d_name));
 
-		if (slice_equal(name.base, list_base(&mailbox->list, number))) {
-			mailbox_take_name(mailbox, number, name.info, dir_fd == mailbox->new_fd,
-				clock_realtime_usec());
-			found = 1;
-		}
+		if (!slice_equal(name.base, list_base(&mailbox->list, number)))
+			continue;
+		mailbox_take_name(mailbox, number, name.info, dir_fd == mailbox->new_fd,
+			clock_realtime_usec());
+		break;
 	}
-
-	r = found ? found : -errno;
-	closedir(dir);
+	entries_close(&entries);
 	return r;
 }
 

@@ -150,6 +150,9 @@ static inline int mailbox_entry_dir(const struct mailbox *mailbox, size_t number
 	return list_entry(&mailbox->list, number)->in_new ? mailbox->new_fd : mailbox->cur_fd;
 }
 
+/* About what it takes to read cur/ by one call (entries.h). */
+size_t mailbox_whole_bytes(const struct mailbox *mailbox);
+
 /*
  * Look through new/ and cur/ for the file of a message, and take over its name.
  * Returns 0; -ENOENT; -errno. Limits: reads the whole directory at once; for rare cases only.

@@ -25,6 +25,9 @@
  *     a file that comes back after it was seen to be gone gets a new UID.
  *  2. A file is never renamed onto another (dirs_rename()); a message is never removed here.
  *  3. A message leaves the list only if a whole scan missed its file while the directory did not change, or two did.
+ *     The second one (CONFIRM) reads each directory by one call, during which local file systems let nobody rename: a
+ *     file whose name goes to and fro is met however often that is. Where a directory is read in pieces in any case, two
+ *     that are renamed in either scan may be missed.
  *  4. Who begins to look after another program has changed cur/ or new/ sees the change (mailbox_sync_anew()). What a
  *     stamp says is taken before the directory is read, so a change that came later has a stamp of its own, but for two
  *     cases: a stamp younger than a tick of the clock may stand for two states; and our own changes of cur/ take its
@@ -71,6 +74,7 @@ enum { SYNC_NAMES_MAX_BYTES = INT32_MAX };
 void sync_init(struct sync_state *sync)
 {
 	*sync = (struct sync_state){
+		.entries = ENTRIES_CLOSED,
 		.unknown.names = BUF(SYNC_NAMES_MAX_BYTES),
 		.duplicates.names = BUF(SYNC_NAMES_MAX_BYTES),
 	};
@@ -108,8 +112,7 @@ static void finish(struct mailbox *mailbox)
 	size_t ignored = sync->ignored_before;
 	bool complained = sync->complained;
 
-	if (sync->dir)
-		closedir(sync->dir);
+	entries_close(&sync->entries);
 	if (sync->have_lock)
 		mailbox_unlock(mailbox);
 	sync_files_clear(&sync->unknown);

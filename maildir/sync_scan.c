@@ -32,12 +32,12 @@ static int open_scan(struct mailbox *mailbox, bool in_new)
 	int r = dirs_stamp_fd(dir_fd, in_new ? &sync->new_before : &sync->cur_before);
 
 	if (r == 0)
-		r = dirs_open_entries(dir_fd, ".", &sync->dir);
+		r = entries_open(&sync->entries, dir_fd, sync->confirming ? mailbox_whole_bytes(mailbox) : 0);
 	return r;
 }
 
 /* Returns 1, 0, or -errno: -ENOENT if it is gone already. */
-static int is_regular(int dir_fd, const struct dirent *e)
+static int is_regular(int dir_fd, const struct dirent64 *e)
 {
 	struct stat st;
 
@@ -118,7 +118,7 @@ static int meet_known(struct mailbox *mailbox, size_t number, const struct filen
 	return 0;
 }
 
-static int meet(struct mailbox *mailbox, const struct dirent *e, bool in_new, uint64_t now_usec)
+static int meet(struct mailbox *mailbox, const struct dirent64 *e, bool in_new, uint64_t now_usec)
 {
 	struct slice whole = slice_str(e->d_name);
 
@@ -144,26 +144,20 @@ static int meet(struct mailbox *mailbox, const struct dirent *e, bool in_new, ui
 int sync_scan_dir(struct mailbox *mailbox, bool in_new, struct work *work)
 {
 	struct sync_state *sync = &mailbox->sync;
-	int r = sync->dir ? 0 : open_scan(mailbox, in_new);
+	int r = sync->entries.fd >= 0 ? 0 : open_scan(mailbox, in_new);
+	const struct dirent64 *e;
 
 	while (r == 0) {
 		if (work->budget == 0)
 			return -EINPROGRESS;
 		list_expect_find(&mailbox->list);
-		errno = 0;
-
-		struct dirent *e = readdir(sync->dir);
-
-		if (!e) {
-			r = -errno;
+		r = entries_next(&sync->entries, &e);
+		if (r <= 0)
 			break;
-		}
 		work->budget--;
 		r = meet(mailbox, e, in_new, work->now_usec);
 	}
-	if (sync->dir)
-		closedir(sync->dir);
-	sync->dir = NULL;
+	entries_close(&sync->entries);
 	return r;
 }
 

@@ -3,10 +3,8 @@
 
 #include "base/buf.h"
 #include "maildir/dirs.h"
+#include "maildir/entries.h"
 
-#include <dirent.h>
-
-/* So many files are found by name without an index of the names. */
 /* A file met by the scan: its name in names, and where it lies. */
 struct sync_file {
 	uint32_t name_at;
@@ -44,7 +42,7 @@ struct sync_state {
 	bool stuck;          /* files cannot be moved out of new/ now */
 	bool complained;     /* either was logged */
 	bool stamps_moved;   /* cur/ was changed by us, its stamp taken anew */
-	DIR *dir;
+	struct entries entries; /* of the directory that is being read */
 	uint64_t round;      /* how often a sync began with a look at the files */
 	uint32_t scan;       /* the number of the scan under way, from 1 */
 	uint32_t first_scan; /* a file met by this one or a later one is there */

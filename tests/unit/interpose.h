@@ -62,6 +62,7 @@ static struct {
 	const char *failed; /* the call that failed; NULL: none */
 	bool failed_index;  /* it was about a file of the index */
 	void (*record)(const struct done *done);
+	void (*read_names)(int fd, void *bytes, size_t room, ssize_t *n); /* what getdents64() read */
 	bool poor; /* a file system that tells no types, and cannot refuse to rename onto a file */
 	bool (*apart)(int from_fd, int to_fd); /* directories on two file systems, as far as a rename is concerned; NULL: none are */
 	bool no_disk; /* syncs are only counted and reported: they would make tests wait */
@@ -444,6 +445,21 @@ INTERPOSED struct dirent *readdir(DIR *dir)
 	if (e && interpose.poor)
 		e->d_type = DT_UNKNOWN;
 	return e;
+}
+
+INTERPOSED ssize_t getdents64(int fd, void *bytes, size_t n)
+{
+	ssize_t read = interpose_fails("getdents64", fd, NULL) ? -1 : REAL(getdents64)(fd, bytes, n);
+
+	for (ssize_t at = 0; interpose.poor && at < read;) {
+		struct dirent64 *e = (struct dirent64 *)((char *)bytes + at);
+
+		e->d_type = DT_UNKNOWN;
+		at += e->d_reclen;
+	}
+	if (interpose.armed && interpose.read_names)
+		interpose.read_names(fd, bytes, n, &read);
+	return read;
 }
 
 INTERPOSED ssize_t getrandom(void *bytes, size_t n, unsigned flags)

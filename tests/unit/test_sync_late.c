@@ -234,6 +234,75 @@ static void test_scan_unwatched(void)
 	scan_under_way(false);
 }
 
+static struct {
+	struct fixture *f;
+	unsigned renamed;
+} wandering;
+
+/*
+ * Message 1 is renamed whenever cur/ is read in pieces, from one that is still to be read to one that was read: so it is
+ * not met. When all is read by one call it is where it is.
+ */
+static void wander(int fd, void *bytes, size_t room, ssize_t *n)
+{
+	char *at = bytes, *end = at + *n;
+	struct stat st, cur;
+
+	if (room > ENTRIES_PIECE_BYTES || fstat(fd, &st) < 0 ||
+		stat(fixture_path(wandering.f, "cur"), &cur) < 0 || st.st_ino != cur.st_ino)
+		return;
+	while (at < end) {
+		struct dirent64 *e = (struct dirent64 *)at;
+		size_t length = e->d_reclen;
+
+		if (strncmp(e->d_name, "1.a", 3) != 0) {
+			at += length;
+			continue;
+		}
+		memmove(at, at + length, (size_t)(end - at) - length);
+		end -= length;
+		fixture_rename(wandering.f, wandering.renamed % 2 ? "cur/1.a:2,F" : "cur/1.a:2,",
+			wandering.renamed % 2 ? "cur/1.a:2," : "cur/1.a:2,F");
+		wandering.renamed++;
+	}
+	*n = end - (char *)bytes;
+}
+
+static void name_to_and_fro(bool watches)
+{
+	struct fixture f;
+
+	begin(&f, 3, watches);
+	fixture_write(&f, "cur/9.a:2,", "a\n");
+	wandering.f = &f;
+	wandering.renamed = 0;
+	interpose.record = NULL;
+	interpose.read_names = wander;
+	interpose.armed = true;
+	for (unsigned i = 0; i < 5; i++) {
+		CU_ASSERT_EQUAL(ask(&f), 0);
+		CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2 3 4");
+	}
+	CU_ASSERT(wandering.renamed > 1);
+
+	/* Looked for by itself, when its text is asked for. */
+	fixture_rename(&f, wandering.renamed % 2 ? "cur/1.a:2,F" : "cur/1.a:2,", "cur/1.a:2,S");
+	CU_ASSERT(fixture_is(&f, 1, "a\n"));
+	interpose.armed = false;
+	interpose.read_names = NULL;
+	end(&f);
+}
+
+static void test_to_and_fro_watched(void)
+{
+	name_to_and_fro(true);
+}
+
+static void test_to_and_fro_unwatched(void)
+{
+	name_to_and_fro(false);
+}
+
 /* Whoever takes an event of new mail, those who wait for it are told. */
 static void test_new_mail_counts(void)
 {
@@ -258,6 +327,8 @@ static const struct unit_test tests[] = {
 	{ "while a sync waits for a lock, without a watch", test_lock_unwatched },
 	{ "while a scan is under way", test_scan_watched },
 	{ "while a scan is under way, without a watch", test_scan_unwatched },
+	{ "a name that goes to and fro", test_to_and_fro_watched },
+	{ "a name that goes to and fro, without a watch", test_to_and_fro_unwatched },
 	{ "new mail counts as a change", test_new_mail_counts },
 };
 
