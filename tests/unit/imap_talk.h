@@ -6,6 +6,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,13 +51,19 @@ static inline struct store *talk_make_store(char root[static 64])
 	return store;
 }
 
+static inline int talk_remove_one(
+	const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
 static inline void talk_remove_store(struct store *store, const char *root)
 {
-	char command[100];
-
 	store_close(store);
-	snprintf(command, sizeof command, "rm -rf %s", root);
-	CU_ASSERT(system(command) == 0);
+	CU_ASSERT(nftw(root, talk_remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
 static inline struct talk talk_begin(struct store *store, size_t out_bytes)
