@@ -7,7 +7,12 @@
 enum thread_algorithm {
 	THREAD_ORDEREDSUBJECT, /* RFC 5256 section 3 */
 	THREAD_REFERENCES,     /* the same section */
-	THREAD_REFS, /* draft-ietf-morg-inthread: REFERENCES without subjects; the thread with the latest arrival is last */
+	/*
+	 * draft-ietf-morg-inthread-00 section 4: of REFERENCES what is about ids, without subjects. Threads are sorted by the
+	 * latest INTERNALDATE in each, in place of step 4; messages within a thread by the sent date. (Dovecot 2.3 compares
+	 * with the sent date in both.)
+	 */
+	THREAD_REFS,
 };
 
 /*

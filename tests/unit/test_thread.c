@@ -173,6 +173,17 @@ static const struct {
 		{ { 'a', "x", 's', false, 1, 9 }, { 'b', "x", 's', false, 2, 2 },
 			{ 'c', NULL, 's', false, 3, 3 } },
 		"(3)((1)(2))" },
+	{ "REFS: within a thread the sent date counts, of threads the arrival", THREAD_REFS,
+		{ { 'a', NULL, 0, false, 1, 5 }, { 'b', "a", 0, false, 9, 6 },
+			{ 'c', "a", 0, false, 4, 7 }, { 'd', "ac", 0, false, 8, 8 },
+			{ 'e', NULL, 0, false, 99, 2 }, { 'f', NULL, 0, false, 0, 7 } },
+		"(5)(6)(1 (3 4)(2))" },
+	{ "REFS: a new message makes its thread the last one, wherever it hangs", THREAD_REFS,
+		{ { 'a', NULL, 0, false, 1, 1 }, { 'b', "a", 0, false, 2, 2 },
+			{ 'c', NULL, 0, false, 3, 3 }, { 'd', "ab", 0, false, 1, 4 } },
+		"(3)(1 2 4)" },
+	{ "REFS: the only child of a parent that is not there begins a thread", THREAD_REFS,
+		{ { 'a', "x", 0, false, 2, 2 }, { 'b', "y", 0, false, 1, 1 } }, "(2)(1)" },
 };
 
 static void test_rows(void)
