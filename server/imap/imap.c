@@ -330,8 +330,8 @@ static enum run run_phase(struct imap *imap)
 {
 	switch (imap->phase) {
 	case PHASE_READ:
-		if (notify_is_busy(imap))
-			return listen_on(imap);
+		if (notify_is_busy(imap)) /* meanwhile a command may have come: it is read then */
+			return notify_run(imap);
 		return imap_output_full(imap) ? RUN_OUTPUT : read_command(imap);
 	case PHASE_RUN:
 		return run_command(imap);

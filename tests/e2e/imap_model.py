@@ -308,6 +308,7 @@ class Client:
                 self.box.deletable |= command.wanted
             if self.touches_own(command):
                 self.forget_owned(command)
+        command.caches = dict(self.caches)  # what SELECT tells the server is known, though more may become known on its way
         self.flight.append(command)
         self.changes_itself(command)
         return command
@@ -492,7 +493,7 @@ class Client:
 
     def take_cache(self, command):
         """After SELECT (QRESYNC ...), or what a client that asks for changes itself knows: the cache holds."""
-        uidvalidity, modseq, known = self.caches.get(self.box.mailboxid, (0, 0, {}))
+        uidvalidity, modseq, known = command.caches.get(self.box.mailboxid, (0, 0, {}))
         self.cached = {}
         if uidvalidity == self.box.uidvalidity and f"(QRESYNC ({uidvalidity} {modseq}" in command.text:
             self.cached = dict(known)
