@@ -38,8 +38,8 @@ B=${B:-build} CONCURRENCY_SECONDS=$seconds CONCURRENCY_SEED=$seed timeout $((sec
 status=$?
 [ $status -eq 0 ] || { grep -m 1 -A 5 FAIL build-fuzz/concurrency.log; echo "all of it: build-fuzz/concurrency.log"; }
 count $status
-make --no-print-directory "${B:-build}/tests/test_faults" "${B:-build}/tests/test_power_loss" || exit 1
-for t in test_faults test_power_loss; do
+make --no-print-directory "${B:-build}/tests/test_faults" "${B:-build}/tests/test_move" "${B:-build}/tests/test_power_loss" || exit 1
+for t in test_faults test_move test_power_loss; do
 	echo "$t: every fault at every call, every outage"
 	FAULTS_ALL=1 POWER_LOSS_ALL=1 nice "${B:-build}/tests/$t" >build-fuzz/$t.log 2>&1
 	status=$?

@@ -16,7 +16,7 @@ STEPS = int(os.environ.get("RESTANTE_STEPS", "100"))
 SEED = int(os.environ.get("RESTANTE_SEED", "1"))
 STEPS_AT_ONCE = 250
 SECONDS_AT_ONCE = 3
-SECONDS_CONTESTED = 5
+SECONDS_CONTESTED = max(5, STEPS // 50)
 
 
 class Host(Server):

@@ -10,7 +10,7 @@
  *
  * The same where call k fails, or the process is killed before it: each message is there once, whatever fails behind it.
  *
- * MOVE_ALL=1 tries all errors at each call, not some.
+ * FAULTS_ALL=1 tries all errors at each call, not some.
  */
 #include "tests/unit/interpose.h"
 
@@ -689,7 +689,7 @@ static bool fail_once(struct trial *t)
 
 static void test_faults(void)
 {
-	unsigned trials = 0, every = getenv("MOVE_ALL") ? 1 : 5;
+	unsigned trials = 0, every = getenv("FAULTS_ALL") ? 1 : 5;
 
 	for (enum place to = INBOX; to <= SUB; to++)
 		for (unsigned way = 0; way < 4; way++)
@@ -810,7 +810,22 @@ static void test_index_half_way(void)
 	close_hosts();
 }
 
-/* What comes back has a UID of its own, and a link of another program's under the same name is a message as well. */
+static bool file_has(const char *name, const char *text)
+{
+	char bytes[4000];
+	FILE *file = fopen(in_path(name), "r");
+	size_t n = file ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
+
+	bytes[n] = '\0';
+	if (file)
+		fclose(file);
+	return strstr(bytes, text) != NULL;
+}
+
+/*
+ * What comes back has a UID of its own, and a link of another program's under the same name is a message as well. The
+ * GUID, from which the EMAILID comes, stays.
+ */
 static void test_names(void)
 {
 	static struct seen seen;
@@ -825,6 +840,7 @@ static void test_names(void)
 	CU_ASSERT(first.n == 3 && first.copies[0] == 2 && first.copies[2] == 4);
 	CU_ASSERT_EQUAL(world_see_fresh(path, false, &seen), 0);
 	CU_ASSERT(count(&seen, "one") == 2 && seen.n == 4);
+	CU_ASSERT(file_has(".Sub/dovecot-uidlist", "\n3 G1700000002.M2.x :"));
 	first = (struct mover){
 		.host = &one, .from = SUB, .to = INBOX, .move = true, .budget = BUDGET
 	};
