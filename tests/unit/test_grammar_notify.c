@@ -51,8 +51,7 @@ static const struct grammar_row rows[] = {
 	/* section 5: what is told */
 	{ S("NOTIFY SET (personal (MessageNew MessageExpunge))"), "3:3" },
 	{ S("NOTIFY SET (personal (messagenew MESSAGEEXPUNGE FlagChange))"), "3:7" },
-	{ " SET (personal (MailboxName SubscriptionChange MailboxMetadataChange "
-	  "ServerMetadataChange))",
+	{ S("NOTIFY SET (personal (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))"),
 		"3:78" },
 	{ S("NOTIFY SET (personal (MessageNew))"), NULL },
 	{ S("NOTIFY SET (personal (MessageExpunge))"), NULL },
@@ -75,8 +74,7 @@ static const struct grammar_row rows[] = {
 
 	/* section 5.2: what is fetched of new messages */
 	{ S("NOTIFY SET (selected (MessageNew (UID) MessageExpunge))"), "0:3 UID" },
-	{ " SET (selected-delayed (MessageExpunge MessageNew (uid BODY.PEEK[HEADER.FIELDS "
-	  "(From)])))",
+	{ S("NOTIFY SET (selected-delayed (MessageExpunge MessageNew (uid BODY.PEEK[HEADER.FIELDS (From)])))"),
 		"1:3 UID BODY[HEADER.FIELDS (From)]" },
 	{ S("NOTIFY SET (personal (MessageNew (UID) MessageExpunge))"), NULL },
 	{ S("NOTIFY SET (selected (MessageNew () MessageExpunge))"), NULL },
