@@ -111,9 +111,11 @@ static int meet_known(struct mailbox *mailbox, size_t number, const struct filen
 
 	int r = never_met ? 0 : known_name_exists(mailbox, number);
 
-	if (r != 0)
-		return r < 0 ? r : keep(&sync->duplicates, whole, in_new);
+	if (r < 0)
+		return r;
 	entry->seen = sync->scan;
+	if (r > 0) /* met, if not here: what was read may have been renamed back meanwhile, and have no other name */
+		return keep(&sync->duplicates, whole, in_new);
 	mailbox_take_name(mailbox, number, name->info, in_new, now_usec);
 	return 0;
 }

@@ -598,7 +598,13 @@ class Turns:
     def told(self, error):
         """What a failure says: enough to play it again."""
         last = "\n".join(f"  {number}. {step}" for number, step in list(enumerate(self.steps, 1))[-200:])
-        return Failed(f"RESTANTE_SEED={self.seed}, step {len(self.steps)}: {error}\nthe last steps:\n{last}\n{self.now(str(error))}again: {error}")
+        return Failed(f"RESTANTE_SEED={self.seed}, step {len(self.steps)}: {error}\nthe last steps:\n{last}\n{self.now(str(error))}{self.logs()}"
+                      f"again: {error}")
+
+    def logs(self):
+        """What servers that have a log of their own complain of."""
+        return "".join(f"log of {peer.name}: {line}\n" for peer in self.peers if hasattr(peer, "log")
+                       for line in peer.log().splitlines()[-5000:] if re.search("Error|Warning|Panic|Fatal", line))
 
     def now(self, error):
         """What new connections and the directories say of the mailboxes that the error names."""

@@ -303,6 +303,53 @@ static void test_to_and_fro_unwatched(void)
 	name_to_and_fro(false);
 }
 
+/* Message 1 was renamed just before it was read, and is renamed back right behind. */
+static void flip(int fd, void *bytes, size_t room, ssize_t *n)
+{
+	(void)fd;
+	(void)room;
+	for (char *at = bytes; at < (char *)bytes + *n;) {
+		struct dirent64 *e = (struct dirent64 *)at;
+
+		if (strcmp(e->d_name, "1.a:2,") == 0) {
+			strcpy(e->d_name, "1.a:2,F"); /* there is room: entries are padded */
+			wandering.renamed++;
+		}
+		at += e->d_reclen;
+	}
+}
+
+static void renamed_back(bool watches)
+{
+	struct fixture f;
+
+	begin(&f, 3, watches);
+	fixture_write(&f, "cur/9.a:2,", "a\n");
+	wandering.renamed = 0;
+	interpose.record = NULL;
+	interpose.read_names = flip;
+	interpose.armed = true;
+	CU_ASSERT_EQUAL(ask(&f), 0);
+	CU_ASSERT(wandering.renamed > 0);
+	interpose.armed = false;
+	interpose.read_names = NULL;
+	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2 3 4");
+	CU_ASSERT(fixture_exists(&f, "cur/1.a:2,"));
+	CU_ASSERT_EQUAL(ask(&f), 0);
+	CU_ASSERT_STRING_EQUAL(fixture_uids(&f), "1 2 3 4");
+	end(&f);
+}
+
+static void test_renamed_back_watched(void)
+{
+	renamed_back(true);
+}
+
+static void test_renamed_back_unwatched(void)
+{
+	renamed_back(false);
+}
+
 /* Whoever takes an event of new mail, those who wait for it are told. */
 static void test_new_mail_counts(void)
 {
@@ -329,6 +376,8 @@ static const struct unit_test tests[] = {
 	{ "while a scan is under way, without a watch", test_scan_unwatched },
 	{ "a name that goes to and fro", test_to_and_fro_watched },
 	{ "a name that goes to and fro, without a watch", test_to_and_fro_unwatched },
+	{ "a name that is as it was again", test_renamed_back_watched },
+	{ "a name that is as it was again, without a watch", test_renamed_back_unwatched },
 	{ "new mail counts as a change", test_new_mail_counts },
 };
 
