@@ -134,7 +134,7 @@ static void begin_sweep(struct mailbox *mailbox)
 	mailbox->snapshot.uncarded = 0;
 }
 
-/* The index has nothing of this mailbox that is of use but cards: all else is written. */
+/* The index has nothing of this mailbox that is of use but cards, and digests of its list as it is: all else is written. */
 static void begin_anew(struct mailbox *mailbox)
 {
 	struct snapshot *snapshot = &mailbox->snapshot;
@@ -143,7 +143,6 @@ static void begin_anew(struct mailbox *mailbox)
 	delete_all(mailbox, INDEX_MESSAGES);
 	delete_all(mailbox, INDEX_NAMES);
 	delete_all(mailbox, INDEX_EXPUNGED);
-	delete_all(mailbox, INDEX_DIGESTS);
 	list_touch_all(&mailbox->list);
 	begin_sweep(mailbox);
 	snapshot->vanished_from = snapshot->vanished_to = mailbox->vanished.complete_from;
