@@ -37,14 +37,19 @@ struct play {
 	size_t n_known;
 	uint64_t modseq; /* the highest any client was told */
 	unsigned seed, files;
+	const char *boot;
+	enum fsync_mode fsync;
+	size_t max_bytes; /* of the index; 0: as usual */
 	struct log log;
+	char logged[400];
 };
 
-static void no_log(void *arg, enum log_priority priority, struct slice line)
+static void keep_log(void *arg, enum log_priority priority, struct slice line)
 {
-	(void)arg;
+	struct play *p = arg;
+
 	(void)priority;
-	(void)line;
+	snprintf(p->logged, sizeof p->logged, "%.*s", SLICE_FMT(line));
 }
 
 static struct store *open_store(struct play *p, bool with_index, bool drop)
@@ -52,16 +57,17 @@ static struct store *open_store(struct play *p, bool with_index, bool drop)
 	const struct store_settings settings = {
 		.path = p->path,
 		.index_path = with_index ? p->index : NULL,
-		.boot_id = "boot",
+		.boot_id = p->boot,
+		.index_max_bytes = p->max_bytes,
 		.drop_index = drop,
 		.hierarchy_separator = '/',
-		.fsync = FSYNC_NEVER,
+		.fsync = p->fsync,
 		.hostname = "host",
 		.uidl_format = "%g",
 	};
 	struct store *store;
 
-	p->log = (struct log){ .sink = no_log };
+	p->log = (struct log){ .sink = keep_log, .arg = p };
 	return store_open(&settings, &p->log, &store) < 0 ? NULL : store;
 }
 
@@ -367,7 +373,7 @@ static void read_fresh(struct play *p, char facts[FACTS_BYTES])
 
 static void play_init(struct play *p, unsigned seed)
 {
-	*p = (struct play){ .seed = seed };
+	*p = (struct play){ .seed = seed, .boot = "boot", .fsync = FSYNC_NEVER };
 	snprintf(p->path, sizeof p->path, "%s/restante-snapshot-XXXXXX",
 		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(p->path));
@@ -453,6 +459,7 @@ static bool fork_round(struct play *p, bool drop, enum ending ending, uint64_t a
 	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
 	CHECK(!WIFEXITED(status) || WEXITSTATUS(status) == 0, "exit %d", WEXITSTATUS(status));
 	CHECK(!WIFSIGNALED(status) || WTERMSIG(status) != SIGALRM, "it hangs");
+	p->files += 100; /* names it may have used */
 	return WIFEXITED(status);
 }
 
@@ -476,13 +483,11 @@ static void test_rounds(void)
 		memset(p.told, 0, sizeof *p.told);
 		if (!fork_round(&p, false, ending, ahead)) {
 			crashed++;
-			p.files += 100; /* names it may have used */
 			read_fresh(&p, facts);
 			memset(p.told, 0, sizeof *p.told);
 			if (!fork_round(&p, true, ending, ahead))
 				CU_FAIL("the index was dropped, and it crashed");
 		}
-		p.files += 100;
 		CHECK(strcmp(facts, p.told->facts) == 0, "round %u", round);
 		CHECK(p.told->faults == 0, "round %u: %u", round, p.told->faults);
 		CHECK(p.told->first_modseq >= p.modseq, "round %u: %llu after %llu", round,
@@ -757,7 +762,234 @@ static void test_copied(void)
 	play_done(&p);
 }
 
+/* A store that sees what there is, and can change it, whatever its index does. Returns it with the mailbox open. */
+static struct store *open_and_use(struct play *p, struct mailbox **ret_mailbox, const char *facts)
+{
+	struct store *store = open_store(p, true, false);
+	static char now[FACTS_BYTES];
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+	CU_ASSERT_EQUAL_FATAL(mailbox_open(store, SLICE("INBOX"), ret_mailbox), 0);
+	CU_ASSERT_EQUAL(sync_all(*ret_mailbox, 0), 0);
+	tell(*ret_mailbox, now);
+	CU_ASSERT_STRING_EQUAL(facts, now);
+	for (int i = 0; i < 10; i++)
+		change_flags(p, *ret_mailbox, 0);
+	expunge(p, *ret_mailbox, 0);
+	deliver(p, "new", "");
+	CU_ASSERT_EQUAL(sync_all(*ret_mailbox, 0), 0);
+	store_settle(store);
+	return store;
+}
+
+static void close_both(struct store *store, struct mailbox *mailbox)
+{
+	mailbox_close(mailbox);
+	store_close(store);
+}
+
+/* The next two processes see what a store without index sees; the second restores what the first has left. */
+static void check_recovers(struct play *p)
+{
+	static char facts[FACTS_BYTES];
+
+	for (int i = 0; i < 2; i++) {
+		read_fresh(p, facts);
+		CU_ASSERT(fork_round(p, false, ENDING_CLOSE, 0));
+		CU_ASSERT_STRING_EQUAL(facts, p->told->facts);
+		CU_ASSERT_EQUAL(p->told->faults, 0);
+	}
+	CU_ASSERT_EQUAL(p->told->restored, 1);
+}
+
+/* The map is full, from the beginning or later on, again and again: mail is served without. */
+static void test_full_map(void)
+{
+	static const size_t sizes[] = { 48 * 1024, 2 * 1024 * 1024 };
+	static char facts[FACTS_BYTES], card[32 * 1024];
+	struct mailbox *mailbox;
+	struct glance glance;
+	struct play p;
+
+	play_init(&p, 11);
+	for (size_t i = 0; i < 2; i++) {
+		fixture_remove_tree(p.index);
+		p.max_bytes = sizes[i];
+		read_fresh(&p, facts);
+
+		struct store *store = open_and_use(&p, &mailbox, facts);
+
+		CU_ASSERT_EQUAL(index_losses(store->index) > 0, i == 0);
+		for (uint64_t key = 0; index_works(store->index) && key < 1000; key++)
+			index_put(store->index, INDEX_CARDS, mailbox->snapshot.number, key << 1,
+				slice_from(card, sizeof card));
+		CU_ASSERT_FALSE(index_works(store->index));
+		CU_ASSERT_PTR_NOT_NULL(strstr(p.logged, "MDB_MAP_FULL"));
+		CU_ASSERT_EQUAL(mailbox_glance(store, SLICE("INBOX"), clock_realtime_usec(), &glance), -ENODATA);
+		change_flags(&p, mailbox, 0);
+		CU_ASSERT_EQUAL(sync_all(mailbox, 0), 0);
+		store_settle(store);
+		tell(mailbox, p.told->facts);
+		close_both(store, mailbox);
+		read_fresh(&p, facts);
+		CU_ASSERT_STRING_EQUAL(facts, p.told->facts);
+		p.max_bytes = 0;
+		check_recovers(&p);
+	}
+	play_done(&p);
+}
+
+/* Another process, which lives on, has the index; what it leaves in it is of before our changes. */
+static void test_held_by_another(void)
+{
+	static char facts[FACTS_BYTES];
+	int ready[2], go[2], status;
+	struct mailbox *mailbox;
+	struct play p;
+	char c = 0;
+
+	play_init(&p, 12);
+	read_fresh(&p, facts);
+	CU_ASSERT_FATAL(pipe(ready) == 0 && pipe(go) == 0);
+
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct store *store = open_store(&p, true, false);
+
+		alarm(60);
+		if (!store || !store->index || mailbox_open(store, SLICE("INBOX"), &mailbox) < 0 ||
+			sync_all(mailbox, 0) < 0 || write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(3);
+		store_settle(store);
+		close_both(store, mailbox);
+		_exit(0);
+	}
+	CU_ASSERT_FATAL(pid > 0 && read(ready[0], &c, 1) == 1);
+
+	struct store *store = open_and_use(&p, &mailbox, facts);
+
+	CU_ASSERT_PTR_NULL(store->index);
+	tell(mailbox, facts);
+	CU_ASSERT_EQUAL(write(go[1], "x", 1), 1);
+	CU_ASSERT(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(go[i]);
+	}
+	close_both(store, mailbox);
+	CU_ASSERT(fork_round(&p, false, ENDING_CLOSE, 0));
+	CU_ASSERT_STRING_EQUAL(facts, p.told->facts);
+	CU_ASSERT_EQUAL(p.told->restored, 1);
+	check_recovers(&p);
+	play_done(&p);
+}
+
+/* After a reboot an index counts if its end was orderly and made durable; else all is read, and nothing is told twice. */
+static void test_other_boot(void)
+{
+	static const struct {
+		enum fsync_mode fsync;
+		enum ending ending;
+		bool restored;
+	} rows[] = {
+		{ FSYNC_OPTIMIZED, ENDING_CLOSE, true },
+		{ FSYNC_OPTIMIZED, ENDING_REST, false },
+		{ FSYNC_NEVER, ENDING_CLOSE, false },
+	};
+	static const char *const boots[] = { "boot-a", "boot-b", "boot-c", "boot-d" };
+	static char facts[FACTS_BYTES];
+	struct play p;
+
+	play_init(&p, 13);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t modseq;
+
+		p.boot = boots[i];
+		p.fsync = rows[i].fsync;
+		CU_ASSERT(fork_round(&p, false, rows[i].ending, 0));
+		modseq = p.told->last_modseq;
+		read_fresh(&p, facts);
+		p.boot = boots[i + 1];
+		CU_ASSERT(fork_round(&p, false, ENDING_CLOSE, 0));
+		CHECK(p.told->restored == rows[i].restored, "row %zu", i);
+		CHECK(strcmp(facts, p.told->facts) == 0, "row %zu", i);
+		CHECK(p.told->first_modseq >= modseq, "row %zu", i);
+		CU_ASSERT_EQUAL(p.told->faults, 0);
+	}
+	play_done(&p);
+}
+
+static int give_away(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return lchown(path, 65534, 65534);
+}
+
+/* In a process that no permission is given for free: root would write all the same. */
+static void use_as_nobody(struct play *p, const char *facts)
+{
+	struct mailbox *mailbox;
+	unsigned failed = CU_get_number_of_failures();
+
+	alarm(60);
+	if (geteuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
+		_exit(3);
+
+	struct store *store = open_and_use(p, &mailbox, facts);
+
+	tell(mailbox, p->told->facts);
+	close_both(store, mailbox);
+	_exit(CU_get_number_of_failures() == failed ? 0 : 4);
+}
+
+/* A directory that cannot be written, with files that can or cannot be, or that cannot be entered. */
+static void test_read_only_directory(void)
+{
+	static const mode_t modes[][2] = { { 0500, 0600 }, { 0500, 0400 }, { 0000, 0600 }, { 0700, 0400 } };
+	static const char *const names[] = { "data.mdb", "mark", "lock" };
+	static char facts[FACTS_BYTES];
+	char path[300];
+	struct play p;
+
+	play_init(&p, 14);
+	for (size_t i = 0; i < 2 * sizeof modes / sizeof *modes; i++) {
+		int status;
+
+		p.fsync = i % 2 ? FSYNC_OPTIMIZED : FSYNC_NEVER; /* with a mark to be changed, or not */
+		CU_ASSERT(fork_round(&p, false, ENDING_CLOSE, 0));
+		read_fresh(&p, facts);
+		if (geteuid() == 0)
+			nftw(p.path, give_away, 16, FTW_PHYS);
+		for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+			snprintf(path, sizeof path, "%s/%s", p.index, names[n]);
+			CU_ASSERT_EQUAL(chmod(path, modes[i / 2][1]), 0);
+		}
+		CU_ASSERT_EQUAL(chmod(p.index, modes[i / 2][0]), 0);
+
+		pid_t pid = fork();
+
+		if (pid == 0)
+			use_as_nobody(&p, facts);
+		CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "row %zu: %x", i, (unsigned)status);
+		CU_ASSERT_EQUAL(chmod(p.index, 0700), 0);
+		p.files += 100;
+		p.fsync = FSYNC_NEVER;
+		read_fresh(&p, facts);
+		CHECK(strcmp(facts, p.told->facts) == 0, "row %zu", i);
+		check_recovers(&p);
+	}
+	play_done(&p);
+}
+
 static const struct unit_test TESTS[] = {
+	{ "a full map", test_full_map },
+	{ "held by another process", test_held_by_another },
+	{ "of another boot", test_other_boot },
+	{ "a directory that cannot be written", test_read_only_directory },
 	{ "unchanged, and changed by us", test_unchanged },
 	{ "told of without being opened", test_glance },
 	{ "mailboxes that are gone", test_swept },
