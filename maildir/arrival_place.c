@@ -43,8 +43,7 @@ static int take_from_source(struct committing *c, struct arriving *file, const c
 	mailbox_file_name(source, (size_t)number, from);
 
 	bool in_new = list_entry(&source->list, (size_t)number)->in_new;
-	int r = dirs_take(
-		in_new ? source->new_fd : source->cur_fd, from, c->mailbox->cur_fd, name);
+	int r = dirs_take(in_new ? source->new_fd : source->cur_fd, from, c->mailbox->cur_fd, name);
 
 	if (r < 0)
 		return r;

@@ -10,7 +10,7 @@ struct committing {
 	struct work *work;           /* of this step */
 	int numbers[LIMIT_KEYWORDS]; /* of the arrival's keywords in the mailbox; -1: it has none */
 	size_t placed;               /* files that lie in cur/, but for those that are missed */
-	size_t left; /* of these, those whose messages are off the source's list */
+	size_t left;                 /* of these, those whose messages are off the source's list */
 };
 
 /* The keywords of a message as the mailbox numbers them. */

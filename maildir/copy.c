@@ -48,17 +48,17 @@ struct copy {
 	struct copy_order order;
 	enum copy_stage stage;
 	struct arrival arrival;
-	bool begun;        /* arrival is there */
-	bool by_rename;    /* a move within a file system */
-	unsigned round;    /* of GATHER and SHOW, from 0 */
-	uint32_t *missed;  /* what a later round is about; NULL in the first: order.uids */
-	size_t wanted;     /* how many messages this round is about */
-	size_t next;       /* of these */
+	bool begun;         /* arrival is there */
+	bool by_rename;     /* a move within a file system */
+	unsigned round;     /* of GATHER and SHOW, from 0 */
+	uint32_t *missed;   /* what a later round is about; NULL in the first: order.uids */
+	size_t wanted;      /* how many messages this round is about */
+	size_t next;        /* of these */
 	uint32_t *gathered; /* what is in the arrival */
 	size_t gathered_n;
 	uint32_t *uids, *copies; /* what was shown: n UIDs in the source, and in the target */
 	size_t n;
-	struct content content; /* that is being copied */
+	struct content content;          /* that is being copied */
 	struct expunging removing, back; /* of COPY_REMOVE and COPY_TAKE_BACK */
 	uint32_t *back_uids;
 	uint64_t back_round; /* of mailbox_sync_anew() */
@@ -71,9 +71,7 @@ struct copy *copy_new(const struct copy_order *order)
 	struct copy *copy = malloc(sizeof *copy);
 
 	must(copy != NULL);
-	*copy = (struct copy){
-		.order = *order, .wanted = order->n, .content = CONTENT_NONE
-	};
+	*copy = (struct copy){ .order = *order, .wanted = order->n, .content = CONTENT_NONE };
 	copy->gathered = calloc(order->n + 1, sizeof *copy->gathered);
 	copy->uids = calloc(order->n + 1, sizeof *copy->uids);
 	copy->copies = calloc(order->n + 1, sizeof *copy->copies);
@@ -151,13 +149,17 @@ static uint64_t known_size(const struct mailbox *source, size_t number, uint64_t
 static int stat_file(
 	const struct copy *copy, size_t number, const struct arriving *file, struct stat *ret_st)
 {
-	struct mailbox *source = copy->order.source;
-	int dir_fd = copy->by_rename ? mailbox_entry_dir(source, number) : copy->arrival.tmp_fd;
-	char name[FILE_NAME_MAX_BYTES + 1];
+	const struct mailbox *source = copy->order.source;
+	int dir_fd = copy->arrival.tmp_fd;
+	const char *name = file->temporary;
+	char known[FILE_NAME_MAX_BYTES + 1];
 
-	if (copy->by_rename)
-		mailbox_file_name(source, number, name);
-	if (fstatat(dir_fd, copy->by_rename ? name : file->temporary, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (copy->by_rename) {
+		mailbox_file_name(source, number, known);
+		dir_fd = mailbox_entry_dir(source, number);
+		name = known;
+	}
+	if (fstatat(dir_fd, name, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return S_ISREG(ret_st->st_mode) ? 0 : -EINVAL;
 }
@@ -230,8 +232,7 @@ static int make_file(
 		r = begin_content(copy, file, source->list.messages[number].msg_uid);
 	}
 	if (r == 0)
-		r = content_step(
-			&copy->content, !mailbox_fsync_never(copy->order.target), work);
+		r = content_step(&copy->content, !mailbox_fsync_never(copy->order.target), work);
 	if (r != -EINPROGRESS)
 		content_close(&copy->content);
 	return r;
@@ -320,9 +321,8 @@ static int begin_round(struct copy *copy, uint32_t *missed, size_t wanted)
 		return r;
 	if (copy->by_rename)
 		copy->arrival.source = copy->order.source;
-	copy->arrival.moved =
-		copy->order.move && quota_counts_mailbox(copy->order.source->store,
-					    mailbox_name(copy->order.source));
+	copy->arrival.moved = copy->order.move && quota_counts_mailbox(copy->order.source->store,
+							  mailbox_name(copy->order.source));
 	return 0;
 }
 
@@ -436,7 +436,8 @@ static bool is_one_device(const struct mailbox *source, const struct mailbox *ta
 	struct stat cur, new, to;
 
 	return fstat(source->cur_fd, &cur) == 0 && fstat(source->new_fd, &new) == 0 &&
-	       fstat(target->cur_fd, &to) == 0 && cur.st_dev == to.st_dev && new.st_dev == to.st_dev;
+	       fstat(target->cur_fd, &to) == 0 && cur.st_dev == to.st_dev &&
+	       new.st_dev == to.st_dev;
 }
 
 /* Keywords that cannot be read now must not be lost by a move: so they are read, or nothing is done. */
@@ -444,8 +445,7 @@ static int begin(struct copy *copy, uint64_t now_usec)
 {
 	int r = keyword_files_refresh(copy->order.source, now_usec);
 
-	copy->by_rename =
-		copy->order.move && is_one_device(copy->order.source, copy->order.target);
+	copy->by_rename = copy->order.move && is_one_device(copy->order.source, copy->order.target);
 	return r == 0 ? begin_round(copy, NULL, copy->order.n) : r;
 }
 
@@ -470,8 +470,7 @@ int copy_step(struct copy *copy, struct work *work)
 	return r;
 }
 
-size_t copy_result(
-	const struct copy *copy, const uint32_t **ret_uids, const uint32_t **ret_copies)
+size_t copy_result(const struct copy *copy, const uint32_t **ret_uids, const uint32_t **ret_copies)
 {
 	must(copy->stage == COPY_DONE);
 	*ret_uids = copy->uids;

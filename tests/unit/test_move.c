@@ -21,7 +21,14 @@
 
 #include <sys/wait.h>
 
-enum { MESSAGES = 3, STEPS_MAX = 2000, CALLS_MAX = 3000, BUDGET = 1000, RESTS = 4, CALM_USEC = 50000 };
+enum {
+	MESSAGES = 3,
+	STEPS_MAX = 2000,
+	CALLS_MAX = 3000,
+	BUDGET = 1000,
+	RESTS = 4,
+	CALM_USEC = 50000
+};
 
 enum place { INBOX, SUB, TWO, PLACES };
 static const char *const NAMES[PLACES] = { "INBOX", "Sub", "Two" };
@@ -129,8 +136,8 @@ static void host_open(struct host *host, const char *name, enum fsync_mode fsync
 					   .uidl_format = "%08Xu%08Xv" },
 				&host->log, &host->store) == 0);
 	for (int i = 0; i < PLACES; i++) {
-		CU_ASSERT_FATAL(mailbox_open(host->store, slice_str(NAMES[i]),
-					&host->mailboxes[i]) == 0);
+		CU_ASSERT_FATAL(
+			mailbox_open(host->store, slice_str(NAMES[i]), &host->mailboxes[i]) == 0);
 		CU_ASSERT_EQUAL(sync_mailbox(host->mailboxes[i]), 0);
 	}
 }
@@ -361,7 +368,7 @@ static const struct meeting {
 	{ .name = "stores", .other = stores },
 	{ .name = "renames", .other = renames },
 	{ .name = "breaks the lock", .other = breaks_the_lock, .breaks = true },
-	{ .name = "breaks the lock and moves on", 
+	{ .name = "breaks the lock and moves on",
 		.other = breaks_the_lock_and_moves_on,
 		.breaks = true,
 		.may_double = true },
@@ -470,8 +477,8 @@ static void check_pairs(const struct trial *t, const struct mover *m, const stru
 	for (size_t i = 0; m->move && m->result == 0 && i < m->n; i++) {
 		int from = seen_mailbox(before, NAMES[m->from]);
 		int to = seen_mailbox(seen, NAMES[m->to]);
-		const struct seen_message *was = seen_uid(
-			before, before->mailboxes[from].uidvalidity, m->sources[i]);
+		const struct seen_message *was =
+			seen_uid(before, before->mailboxes[from].uidvalidity, m->sources[i]);
 		const struct seen_message *is =
 			seen_uid(seen, seen->mailboxes[to].uidvalidity, m->copies[i]);
 
@@ -533,9 +540,7 @@ static void close_hosts(void)
 
 static void begin_first(enum place to)
 {
-	first = (struct mover){
-		.host = &one, .from = INBOX, .to = to, .move = true, .budget = 1
-	};
+	first = (struct mover){ .host = &one, .from = INBOX, .to = to, .move = true, .budget = 1 };
 	mover_begin(&first);
 	interpose.calls = 0;
 	interpose.failed = NULL;
@@ -597,8 +602,8 @@ static bool meet_once(struct trial *t)
 			interpose.armed = false;
 		}
 	interpose.apart = NULL;
-	expect(t, !first.copy && (first.result == 0 || meeting->breaks),
-		"the first: %s", strerror(-first.result));
+	expect(t, !first.copy && (first.result == 0 || meeting->breaks), "the first: %s",
+		strerror(-first.result));
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		expect(t, !others[i].copy && others[i].result == 0, "another: %s",
 			strerror(-others[i].result));
@@ -621,9 +626,8 @@ static bool meet_once(struct trial *t)
 
 static void test_meetings(void)
 {
-	static const struct trial KINDS[] = {
-		{ .to = INBOX }, { .to = SUB }, { .to = SUB, .apart = true }
-	};
+	static const struct trial KINDS[] = { { .to = INBOX }, { .to = SUB },
+		{ .to = SUB, .apart = true } };
 	unsigned trials = 0;
 
 	for (size_t kind = 0; kind < sizeof KINDS / sizeof *KINDS; kind++)
@@ -729,7 +733,8 @@ static bool kill_once(struct trial *t)
 
 	bool reached = WEXITSTATUS(status) != 0;
 
-	expect(t, !reached || WEXITSTATUS(status) == INTERPOSE_DIED, "exit %d", WEXITSTATUS(status));
+	expect(t, !reached || WEXITSTATUS(status) == INTERPOSE_DIED, "exit %d",
+		WEXITSTATUS(status));
 	/* The lock of a host that is gone would stand for two minutes. */
 	unlink(in_path("dovecot-uidlist.lock"));
 	unlink(in_path(".Sub/dovecot-uidlist.lock"));
@@ -831,8 +836,9 @@ static void test_names(void)
 	static struct seen seen;
 
 	open_hosts(FSYNC_NEVER);
-	CU_ASSERT_EQUAL(link(in_path("cur/1700000001.M1.x:2,Sa"),
-				in_path(".Sub/cur/1700000001.M1.x:2,Sb")), 0);
+	CU_ASSERT_EQUAL(
+		link(in_path("cur/1700000001.M1.x:2,Sa"), in_path(".Sub/cur/1700000001.M1.x:2,Sb")),
+		0);
 	CU_ASSERT_EQUAL(sync_mailbox(one.mailboxes[SUB]), 0);
 	first = (struct mover){ .host = &one, .to = SUB, .move = true, .budget = BUDGET };
 	mover_begin(&first);
@@ -869,7 +875,8 @@ static void test_take(void)
 		CU_ASSERT_EQUAL(dirs_take(from, name, to, poor ? "b" : "c"), 0);
 		CU_ASSERT_EQUAL(dirs_take(from, name, to, poor ? "b" : "c"), 0);
 		CU_ASSERT_EQUAL(dirs_take(from, name, to, "d"), -ENOENT);
-		CU_ASSERT_EQUAL(dirs_take(from, "1700000003.M3.x:2,", to, poor ? "b" : "c"), -EEXIST);
+		CU_ASSERT_EQUAL(
+			dirs_take(from, "1700000003.M3.x:2,", to, poor ? "b" : "c"), -EEXIST);
 		interpose.armed = interpose.poor = false;
 	}
 	close(from);
