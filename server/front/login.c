@@ -34,6 +34,7 @@ static void send_login(struct connection *c, int far_fd)
 			.address_port = c->address.port,
 			.tls_version = slice_head(stream_tls_version(&c->stream), 32),
 			.tls_cipher = slice_head(stream_tls_cipher(&c->stream), 64),
+			.language = (uint8_t)c->prelogin->language,
 		},
 	};
 

@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "server/front/prelogin_imap.h"
 #include "server/front/prelogin_pop3.h"
+#include "server/front/prelogin_texts.h"
 
 #include <stdarg.h>
 
@@ -109,7 +110,8 @@ void prelogin_say(struct buf *out, const char *format, ...)
 enum prelogin_wants prelogin_end(const struct prelogin *prelogin, enum prelogin_bye bye, struct buf *out)
 {
 	must(bye < PRELOGIN_BYE_COUNT);
-	prelogin_say(out, "%s %s\r\n", prelogin->protocol->bye, prelogin->protocol->byes[bye]);
+	prelogin_say(out, "%s %s\r\n", prelogin->protocol->bye,
+		prelogin_text(prelogin->language, prelogin->protocol->byes[bye]));
 	return PRELOGIN_CLOSE;
 }
 

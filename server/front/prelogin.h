@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/language.h"
 #include "base/limits.h"
 #include "base/service.h"
 #include "base/verdict.h"
@@ -54,6 +55,7 @@ struct prelogin_protocol;
 struct prelogin {
 	const struct prelogin_protocol *protocol;
 	bool tls;
+	enum language language;  /* IMAP: that LANGUAGE chose; English again once TLS begins (RFC 5255 section 3.1) */
 	bool sasl_response;      /* "+ " was sent: the next line is the client's response */
 	unsigned bad_commands, failed_logins;
 	char tag[PRELOGIN_TAG_BYTES + 1]; /* IMAP: of the command under way, NUL-terminated */

@@ -8,10 +8,12 @@
 #include "base/arena.h"
 #include "base/must.h"
 #include "base/parse.h"
+#include "server/front/prelogin_texts.h"
+#include "server/wire/language.h"
 #include "server/wire/token.h"
 
 /* True in both states; what differs is added. The list after login comes with the verdict. */
-#define CAPABILITIES_ALWAYS "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE"
+#define CAPABILITIES_ALWAYS "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE LANGUAGE"
 #define CAPABILITIES_CLEAR CAPABILITIES_ALWAYS " STARTTLS LOGINDISABLED"
 #define CAPABILITIES_TLS CAPABILITIES_ALWAYS " AUTH=PLAIN"
 
@@ -34,14 +36,14 @@ struct imap_command {
 
 static enum prelogin_wants ok(struct prelogin *p, struct buf *out, const char *text)
 {
-	prelogin_say(out, "%s OK %s\r\n", p->tag, text);
+	prelogin_say(out, "%s OK %s\r\n", p->tag, prelogin_text(p->language, text));
 	return PRELOGIN_AGAIN;
 }
 
 /* answer: "NO ..." or "BAD ..." */
 static enum prelogin_wants refuse(struct prelogin *p, struct buf *out, const char *answer)
 {
-	prelogin_say(out, "%s %s\r\n", p->tag, answer);
+	prelogin_say(out, "%s %s\r\n", p->tag, prelogin_text(p->language, answer));
 	return prelogin_bad(p, out);
 }
 
@@ -139,6 +141,39 @@ static enum prelogin_wants cmd_id(struct prelogin *p, struct slice arguments, st
 	return ok(p, out, "Thank you");
 }
 
+static enum prelogin_wants list_languages(struct prelogin *p, struct buf *out)
+{
+	prelogin_say(out, "* LANGUAGE (");
+	for (enum language i = 0; i < LANGUAGE_COUNT; i++)
+		prelogin_say(out, "%s ", language_tag(i));
+	prelogin_say(out, "i-default)\r\n");
+	return ok(p, out, "Languages follow");
+}
+
+/* The first language range that is known decides; a fault in what follows is one none the less. RFC 5255 section 3.2. */
+static enum prelogin_wants cmd_language(struct prelogin *p, struct slice in, struct buf *out)
+{
+	enum language language = LANGUAGE_COUNT, found;
+	struct slice range;
+
+	if (in.n == 0)
+		return list_languages(p, out);
+	while (in.n > 0) {
+		if (token_space(&in) != PARSE_OK || take_astring(&in, &range) != PARSE_OK)
+			return refuse(p, out, "BAD LANGUAGE takes language ranges");
+		if (language == LANGUAGE_COUNT && language_find(range, &found))
+			language = found;
+	}
+	if (language == LANGUAGE_COUNT) {
+		prelogin_say(out, "%s %s\r\n", p->tag,
+			prelogin_text(p->language, "NO [CANNOT] Not a language spoken here"));
+		return PRELOGIN_AGAIN;
+	}
+	p->language = language;
+	prelogin_say(out, "* LANGUAGE (%s)\r\n", language_tag(language));
+	return ok(p, out, "Responses are in this language now");
+}
+
 static enum prelogin_wants cmd_starttls(struct prelogin *p, struct slice arguments, struct buf *out)
 {
 	if (arguments.n > 0)
@@ -194,6 +229,7 @@ static const struct imap_command commands[] = {
 	{ "NOOP", IN_BOTH, false, false, cmd_noop },               /* 6.1.2 */
 	{ "LOGOUT", IN_BOTH, false, false, cmd_logout },           /* 6.1.3 */
 	{ "ID", IN_BOTH, false, true, cmd_id },                    /* RFC 2971 3.1 */
+	{ "LANGUAGE", IN_BOTH, false, true, cmd_language },        /* RFC 5255 3.2 */
 	{ "STARTTLS", IN_CLEAR, false, false, cmd_starttls },      /* RFC 9051 6.2.1 */
 	{ "AUTHENTICATE", IN_TLS, true, false, cmd_authenticate }, /* 6.2.2, RFC 4959 */
 	{ "LOGIN", IN_TLS, true, true, cmd_login },                /* 6.2.3 */
@@ -315,7 +351,7 @@ static void answer(const struct prelogin *p, enum verdict verdict, struct slice 
 {
 	must(verdict < VERDICT_COUNT);
 	if (text.n == 0)
-		text = slice_str(verdict_texts[verdict]);
+		text = slice_str(prelogin_text(p->language, verdict_texts[verdict]));
 	prelogin_say(out, "%s %s %.*s\r\n", p->tag, verdict == VERDICT_OK ? "OK" : "NO", SLICE_FMT(text));
 }
 

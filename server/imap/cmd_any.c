@@ -44,8 +44,8 @@ enum run cmd_id(struct imap *imap)
 static enum run list_languages(struct imap *imap)
 {
 	write_raw(&imap->out, SLICE("* LANGUAGE ("));
-	for (enum imap_language i = 0; i < IMAP_LANGUAGE_COUNT; i++)
-		write_format(&imap->out, "%s ", imap_language_tag(i));
+	for (enum language i = 0; i < LANGUAGE_COUNT; i++)
+		write_format(&imap->out, "%s ", language_tag(i));
 	write_raw(&imap->out, SLICE("i-default)\r\n"));
 	return imap_ok(imap, NULL, "Languages follow");
 }
@@ -58,9 +58,9 @@ enum run cmd_language(struct imap *imap)
 	if (a->n == 0)
 		return list_languages(imap);
 	for (size_t i = 0; i < a->n; i++)
-		if (imap_language_find(a->ranges[i], &imap->language)) {
+		if (language_find(a->ranges[i], &imap->language)) {
 			write_format(&imap->out, "* LANGUAGE (%s)\r\n",
-				imap_language_tag(imap->language));
+				language_tag(imap->language));
 			return imap_ok(imap, NULL, "Responses are in this language now");
 		}
 	return imap_no(imap, "CANNOT", "Not a language spoken here");

@@ -58,7 +58,7 @@ struct imap {
 	unsigned enabled;      /* enum imap_enabled: for good, once set */
 	uint64_t modseq_told;  /* the highest MODSEQ since the last tagged response */
 	bool expunge_told;     /* since then */
-	enum imap_language language;
+	enum language language;
 	bool compressed;       /* or will be, when the answer to COMPRESS has gone out */
 	struct notify *notify; /* NULL: NOTIFY was never used */
 	bool mid_response;     /* half a response is in the output: nothing may come between */

@@ -272,7 +272,7 @@ static enum run tell_updates(struct imap *imap)
 }
 
 /* A translation is ours, and UTF-8; anything else may quote a client. */
-static void write_answer_text(struct writer *w, enum imap_language language, const char *text)
+static void write_answer_text(struct writer *w, enum language language, const char *text)
 {
 	const char *translated = imap_text(language, text);
 
@@ -467,6 +467,7 @@ struct engine *imap_new(const struct imap_settings *settings)
 		.settings = *settings,
 		.state = IMAP_AUTHENTICATED,
 		.phase = PHASE_READ,
+		.language = settings->language,
 	};
 	if (imap->settings.message_limit == 0)
 		imap->settings.message_limit = LIMIT_COMMAND_MESSAGES;

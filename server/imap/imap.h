@@ -1,6 +1,7 @@
 /* imap.h - the IMAP engine of one connection that is logged in. No sockets, no clock. */
 #pragma once
 
+#include "base/language.h"
 #include "base/log.h"
 #include "maildir/store.h"
 #include "server/wire/engine.h"
@@ -11,6 +12,7 @@ struct imap_settings {
 	const char *user;      /* for logs only */
 	const char *version;   /* of the server, for ID */
 	uint32_t message_limit; /* of one command; 0: LIMIT_COMMAND_MESSAGES. RFC 9738 */
+	enum language language; /* to begin with: that the client asked for before it logged in (RFC 5255 section 3.1) */
 	const char *admin;     /* a URI: METADATA /shared/admin; "" or NULL: none */
 };
 

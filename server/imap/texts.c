@@ -1,14 +1,9 @@
 #include "server/imap/texts.h"
 
 #include "base/must.h"
-#include "server/wire/language.h"
-
-static const char *const tags[IMAP_LANGUAGE_COUNT] = {
-	[IMAP_ENGLISH] = "en", [IMAP_JAPANESE] = "ja"
-};
 
 /* By the English text, which is also what the code says: so a text and its translation cannot be mixed up. */
-static const char *const texts[][IMAP_LANGUAGE_COUNT] = {
+static const char *const texts[][LANGUAGE_COUNT] = {
 	{ "Languages follow", "使える言語の一覧です" },
 	{ "Responses are in this language now", "応答を日本語にしました" },
 	{ "Not a language spoken here", "その言語には対応していません" },
@@ -70,42 +65,21 @@ static const char *const texts[][IMAP_LANGUAGE_COUNT] = {
 
 enum { TEXTS = sizeof texts / sizeof *texts };
 
-const char *imap_language_tag(enum imap_language language)
+const char *imap_text(enum language language, const char *english)
 {
-	must(language < IMAP_LANGUAGE_COUNT);
-	return tags[language];
-}
-
-bool imap_language_find(struct slice range, enum imap_language *ret_language)
-{
-	if (slice_equal(range, SLICE("*")) || slice_equal_nocase(range, SLICE("default")) ||
-		slice_equal_nocase(range, SLICE("i-default"))) {
-		*ret_language = IMAP_ENGLISH;
-		return true;
-	}
-	for (enum imap_language i = 0; i < IMAP_LANGUAGE_COUNT; i++)
-		if (language_matches(range, slice_str(tags[i]))) {
-			*ret_language = i;
-			return true;
-		}
-	return false;
-}
-
-const char *imap_text(enum imap_language language, const char *english)
-{
-	must(language < IMAP_LANGUAGE_COUNT);
-	for (size_t i = 0; language != IMAP_ENGLISH && i < TEXTS; i++)
-		if (strcmp(texts[i][IMAP_ENGLISH], english) == 0)
+	must(language < LANGUAGE_COUNT);
+	for (size_t i = 0; language != LANGUAGE_ENGLISH && i < TEXTS; i++)
+		if (strcmp(texts[i][LANGUAGE_ENGLISH], english) == 0)
 			return texts[i][language];
 	return english;
 }
 
-void imap_write_completed(struct writer *w, enum imap_language language, const char *command)
+void imap_write_completed(struct writer *w, enum language language, const char *command)
 {
-	write_format(w, language == IMAP_JAPANESE ? "%s を完了しました" : "%s completed", command);
+	write_format(w, language == LANGUAGE_JAPANESE ? "%s を完了しました" : "%s completed", command);
 }
 
 const char *imap_text_row(size_t n)
 {
-	return n < TEXTS ? texts[n][IMAP_ENGLISH] : NULL;
+	return n < TEXTS ? texts[n][LANGUAGE_ENGLISH] : NULL;
 }

@@ -17,6 +17,7 @@ enum field_type {
 	FIELD_U32,
 	FIELD_U64,
 	FIELD_SERVICE, /* U8, an enum service */
+	FIELD_LANGUAGE, /* U8, an enum language */
 	FIELD_VERDICT, /* U8, an enum verdict but VERDICT_OK */
 	FIELD_BYTES,   /* any bytes, at most limit */
 	FIELD_TEXT,    /* no NUL, at most limit */
@@ -96,7 +97,8 @@ static const struct frame_type types[FRAME_KIND_COUNT] = {
 		{ FIELD_ADDRESS, AT(login.address_bytes), 0 },
 		{ FIELD_U16, AT(login.address_port), 0 },
 		{ FIELD_TEXT, AT(login.tls_version), 32 },
-		{ FIELD_TEXT, AT(login.tls_cipher), 64 } } },
+		{ FIELD_TEXT, AT(login.tls_cipher), 64 },
+		{ FIELD_LANGUAGE, AT(login.language), 0 } } },
 	[FRAME_CANCEL] = { "CANCEL", FROM(ROLE_FRONT), 0, { { FIELD_U64, AT(login_id.login_id), 0 } } },
 	[FRAME_VERIFY] = { "VERIFY", FROM_MASTER, 1, {
 		{ FIELD_U64, AT(login.login_id), 0 },
@@ -105,7 +107,8 @@ static const struct frame_type types[FRAME_KIND_COUNT] = {
 		{ FIELD_ADDRESS, AT(login.address_bytes), 0 },
 		{ FIELD_U16, AT(login.address_port), 0 },
 		{ FIELD_TEXT, AT(login.tls_version), 32 },
-		{ FIELD_TEXT, AT(login.tls_cipher), 64 } } },
+		{ FIELD_TEXT, AT(login.tls_cipher), 64 },
+		{ FIELD_LANGUAGE, AT(login.language), 0 } } },
 	[FRAME_ACCOUNT] = { "ACCOUNT", FROM(ROLE_WORKER), 0, {
 		{ FIELD_U64, AT(account.login_id), 0 },
 		{ FIELD_TEXT, AT(account.user), LIMIT_USER_BYTES },
@@ -129,7 +132,8 @@ static const struct frame_type types[FRAME_KIND_COUNT] = {
 		{ FIELD_TEXT, AT(adopt.home), LIMIT_PATH_BYTES },
 		{ FIELD_PATH, AT(adopt.mail_path), LIMIT_PATH_BYTES },
 		{ FIELD_PATH, AT(adopt.index_path), LIMIT_PATH_BYTES },
-		{ FIELD_TEXT, AT(adopt.address), ADDRESS_TEXT_BYTES } } },
+		{ FIELD_TEXT, AT(adopt.address), ADDRESS_TEXT_BYTES },
+		{ FIELD_LANGUAGE, AT(adopt.language), 0 } } },
 	[FRAME_RETIRE_OK] = { "RETIRE_OK", FROM_MASTER, 0, { { FIELD_END, 0, 0 } } },
 	[FRAME_KICK] = { "KICK", FROM_MASTER, 0, { { FIELD_U64, AT(login_id.login_id), 0 } } },
 	[FRAME_WHO] = { "WHO", FROM_MASTER, 0, { { FIELD_U64, AT(serial.serial), 0 } } },
@@ -179,6 +183,7 @@ static size_t number_bytes(enum field_type type)
 	switch (type) {
 	case FIELD_U8:
 	case FIELD_SERVICE:
+	case FIELD_LANGUAGE:
 	case FIELD_VERDICT:
 		return 1;
 	case FIELD_U16:
@@ -305,6 +310,8 @@ static bool number_valid(enum field_type type, uint64_t value)
 {
 	if (type == FIELD_SERVICE)
 		return value < SERVICE_COUNT;
+	if (type == FIELD_LANGUAGE)
+		return value < LANGUAGE_COUNT;
 	if (type == FIELD_VERDICT)
 		return value > VERDICT_OK && value < VERDICT_COUNT;
 	return true;

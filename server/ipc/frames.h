@@ -3,6 +3,7 @@
 
 #include "base/address.h"
 #include "base/cleanup.h"
+#include "base/language.h"
 #include "base/limits.h"
 #include "base/service.h"
 #include "base/slice.h"
@@ -108,6 +109,7 @@ struct frame_login {
 	uint16_t address_port;
 	struct slice tls_version; /* "TLSv1.3" */
 	struct slice tls_cipher;  /* "TLS_AES_256_GCM_SHA384" */
+	uint8_t language;         /* that it asked for: enum language */
 };
 struct frame_account {
 	uint64_t login_id;
@@ -130,6 +132,7 @@ struct frame_adopt {
 	struct slice mail_path;
 	struct slice index_path;
 	struct slice address; /* as text, for logs */
+	uint8_t language;
 };
 struct frame_who_entry {
 	uint64_t login_id;

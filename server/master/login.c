@@ -123,6 +123,7 @@ static struct login *new_login(struct master *m, struct process *front, const st
 	login->address = frame_login_address(frame);
 	must(slice_to_str(frame->tls_version, login->tls_version, sizeof login->tls_version));
 	must(slice_to_str(frame->tls_cipher, login->tls_cipher, sizeof login->tls_cipher));
+	login->language = frame->language;
 	login->since_usec = clock_monotonic_usec();
 	HASH_ADD(hh, m->logins, id, sizeof login->id, login);
 	HASH_ADD(hh_origin, m->logins_by_origin, origin, sizeof login->origin, login);
@@ -263,6 +264,7 @@ static void verify(struct login *login, struct process *worker)
 			.address_port = login->address.port,
 			.tls_version = slice_str(login->tls_version),
 			.tls_cipher = slice_str(login->tls_cipher),
+			.language = login->language,
 		},
 	};
 

@@ -46,6 +46,7 @@ struct login {
 	enum service service;
 	struct address address;
 	char tls_version[33], tls_cipher[65];
+	uint8_t language;        /* enum language */
 	uint64_t since_usec;     /* in this state; monotonic */
 	struct account *account;
 	uint64_t idle_usec, commands; /* as the session said last, for `who` */

@@ -119,6 +119,7 @@ static void adopt(struct session *s, struct login *login, bool drop_index)
 			.home = slice_str(a->home),
 			.mail_path = slice_str(a->mail_path),
 			.index_path = slice_str(a->index_path),
+			.language = login->language,
 		},
 	};
 

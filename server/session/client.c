@@ -197,7 +197,7 @@ static void send_verdict(struct client *client, uint64_t now_usec)
 	}
 }
 
-static void begin_imap(struct client *client)
+static void begin_imap(struct client *client, enum language language)
 {
 	const struct client_host *host = client->host;
 
@@ -205,6 +205,7 @@ static void begin_imap(struct client *client)
 		.log = host->log,
 		.user = client->user,
 		.version = host->version,
+		.language = language,
 		.admin = host->admin });
 	decide(client, VERDICT_OK);
 }
@@ -250,7 +251,7 @@ struct client *client_new(
 	if (!host->store)
 		decide(client, VERDICT_UNAVAILABLE);
 	else if (service_is_imap(client->service))
-		begin_imap(client);
+		begin_imap(client, (enum language)adopt->language);
 	else
 		begin_pop3(client);
 	if (client->is_decided)

@@ -214,6 +214,29 @@ def client_hello():
     return outgoing.read()
 
 
+def test_language(machine):
+    """What LANGUAGE chose holds over the login, and not over the beginning of TLS (RFC 5255 3.1)."""
+    server = Server(machine)
+    s = server.connect("imap")
+    check(b" LANGUAGE" in recv_line(s), "the greeting lists it")
+    s.sendall(b"a LANGUAGE ja\r\n")
+    equal(recv_line(s), b"* LANGUAGE (ja)\r\n", "chosen")
+    recv_line(s)
+    s.sendall(b"b STARTTLS\r\n")
+    check("TLS を始めてください" in recv_line(s).decode(), "in Japanese")
+    s = server.tls().wrap_socket(s, server_hostname="localhost")
+    s.sendall(b"c NOOP\r\n")
+    equal(recv_line(s), b"c OK Done\r\n", "English again")
+    s.sendall(b"d LANGUAGE fr ja\r\n")
+    equal(recv_line(s), b"* LANGUAGE (ja)\r\n", "chosen")
+    recv_line(s)
+    s.sendall(b"e LOGIN alice wrong\r\n")
+    check("パスワードが違います" in recv_line(s).decode(), "a failed login")
+    s.sendall(b'f LOGIN alice "correct horse"\r\ng NOOP\r\n')
+    check(recv_line(s).startswith(b"f OK "), "logged in")
+    equal(recv_line(s).decode(), "g OK NOOP を完了しました\r\n", "still in Japanese")
+
+
 def test_client_hellos(machine):
     machine.maildir("alice", SAMPLES)
     server = Server(machine)
@@ -347,7 +370,7 @@ def test_timeouts(machine):
     check(b"-ERR" in text, "told why", text)
 
 
-TESTS = [test_imap_refusals, test_pop3_refusals, test_nonsync_literal_in_the_clear, test_command_injection, test_hostile_bytes_in_the_clear,
+TESTS = [test_imap_refusals, test_pop3_refusals, test_language, test_nonsync_literal_in_the_clear, test_command_injection, test_hostile_bytes_in_the_clear,
          test_hostile_bytes_inside_tls, test_hostile_bytes_after_login, test_client_hellos, test_tls_versions_and_ciphers, test_alpn,
          test_sni_and_key_types, test_half_open_connections, test_timeouts]
 if __name__ == "__main__":

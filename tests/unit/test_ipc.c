@@ -29,7 +29,8 @@ static struct frame sample(enum frame_kind kind)
 		break;
 	case FRAME_LOGIN:
 	case FRAME_VERIFY:
-		f.login = (struct frame_login){ 77, SERVICE_POP3, 4, slice_from(zeros16, 16), 993, SLICE("TLSv1.3"), SLICE("X") };
+		f.login = (struct frame_login){ 77, SERVICE_POP3, 4, slice_from(zeros16, 16), 993, SLICE("TLSv1.3"), SLICE("X"),
+			LANGUAGE_JAPANESE };
 		break;
 	case FRAME_ACCOUNT:
 		f.account = (struct frame_account){ 9, SLICE("alice"), 1000, 1001, SLICE("\0\0\3\350"), SLICE("/home/a"),
@@ -37,7 +38,7 @@ static struct frame sample(enum frame_kind kind)
 		break;
 	case FRAME_ADOPT:
 		f.adopt = (struct frame_adopt){ 9, SERVICE_IMAPS, 1, SLICE("alice"), 1000, 1001, SLICE(""), SLICE("/home/a"),
-			SLICE("/m"), SLICE("/i"), SLICE("192.0.2.1") };
+			SLICE("/m"), SLICE("/i"), SLICE("192.0.2.1"), LANGUAGE_JAPANESE };
 		break;
 	case FRAME_FAILED:
 		f.failed = (struct frame_failed){ 9, VERDICT_EXPIRED };

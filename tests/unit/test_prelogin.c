@@ -14,7 +14,7 @@ struct dialogue {
 	const char *attempts;    /* "COMMAND user;" of each credential in the clear */
 };
 
-#define TLS_CAPABILITIES "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE AUTH=PLAIN"
+#define TLS_CAPABILITIES "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE LANGUAGE AUTH=PLAIN"
 #define PRIVACY "NO [PRIVACYREQUIRED] Not without TLS: set SSL/TLS (port 993) or STARTTLS in your mail program\r\n"
 #define POP3_REFUSAL "-ERR Not without TLS: set SSL/TLS (port 995) or STARTTLS (STLS) in your mail program\r\n"
 #define WRONG "NO [AUTHENTICATIONFAILED] Wrong user name or password\r\n"
@@ -46,6 +46,18 @@ static const struct dialogue dialogues[] = {
 		"* ID (\"name\" \"restante\")\r\na OK Thank you\r\n* ID (\"name\" \"restante\")\r\nb OK Thank you\r\n"
 		"c BAD ID takes a list of strings, or NIL\r\n",
 		"", "" },
+	{ SERVICE_IMAPS, true, "a LANGUAGE\r\nb LANGUAGE fr {2+}\r\nja en\r\nc NOOP\r\nd LANGUAGE de\r\ne LOGIN alice y\r\n"
+		"f LANGUAGE DEFAULT\r\ng NOOP\r\nh LANGUAGE \r\ni LANGUAGE ja (\r\nj NOOP\r\n",
+		"* LANGUAGE (en ja i-default)\r\na OK Languages follow\r\n* LANGUAGE (ja)\r\nb OK 応答を日本語にしました\r\nc OK 完了しました\r\n"
+		"d NO [CANNOT] その言語には対応していません\r\ne NO [AUTHENTICATIONFAILED] ユーザー名またはパスワードが違います\r\n"
+		"* LANGUAGE (en)\r\nf OK Responses are in this language now\r\ng OK Done\r\nh BAD LANGUAGE takes language ranges\r\n"
+		"i BAD LANGUAGE takes language ranges\r\nj OK Done\r\n",
+		"|alice|y;", "" },
+	{ SERVICE_IMAP, false, "a LANGUAGE ja\r\nb LOGIN x y\r\nc STARTTLS\r\n",
+		"* LANGUAGE (ja)\r\na OK 応答を日本語にしました\r\n"
+		"b NO [PRIVACYREQUIRED] TLS なしでは使えません。メールソフトで SSL/TLS (ポート 993) か STARTTLS を設定してください\r\n"
+		"c OK TLS を始めてください\r\n",
+		"", "LOGIN x;" },
 	{ SERVICE_IMAPS, true, "\r\na STARTTLS\r\nb SELECT INBOX\r\n+ NOOP\r\n", "* " UNKNOWN "a BAD TLS is active already\r\nb " UNKNOWN "* " UNKNOWN, "", "" },
 	{ SERVICE_IMAPS, true, "a\r\na\r\na\r\na\r\na\r\na\r\na\r\na\r\na\r\na\r\nb NOOP\r\n",
 		"a " UNKNOWN "a " UNKNOWN "a " UNKNOWN "a " UNKNOWN "a " UNKNOWN "a " UNKNOWN "a " UNKNOWN "a " UNKNOWN "a " UNKNOWN "a " UNKNOWN
