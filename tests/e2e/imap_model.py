@@ -878,6 +878,9 @@ class Client:
             for number, slot in enumerate(self.view.slots if self.view.slots is not None else self.view.known.values(), 1):
                 if slot.flags is None or slot.uid in modified:
                     continue
+                if slot.uid in command.flags_told:  # behind the change; or, by NOTIFY, before it
+                    slot.flags = None if self.notifying else slot.flags
+                    continue
                 touched = command.touches(slot.uid if command.by_uid else number)
                 slot.flags = None if touched is None else self.changed(slot.flags, operation, flags) if touched else slot.flags
             for uid in self.cached:
