@@ -41,7 +41,7 @@ class Command:
         self.store = (store[1], bool(store[2]), {flag.lower() for flag in store[3].split()}) if store else None
         self.wanted = None      # UIDs it names, as far as they are known
         self.answered = set()   # UIDs that were told with it
-        self.flags_told = set()
+        self.flags_told = {}    # UID -> MODSEQ of when its flags were told last with it
         self.result = self.numbers = None
         self.modseq = 0         # the highest that was told
         self.highest = None     # by a response code of its own
@@ -599,7 +599,7 @@ class Client:
             if self.made_after(command) == command.sent:
                 command.surely.add(uid)
             if "FLAGS" in items:
-                command.flags_told.add(uid)
+                command.flags_told[uid] = items.get("MODSEQ", 0)
             # What NOTIFY tells of a new message may come before the command that was sent has begun.
             as_new = bool(self.new_items) and set(items) <= self.new_items | {"UID", "MODSEQ"}
             if asked and not as_new and command.changedsince is not None and not set(items) <= {"UID", "FLAGS", "MODSEQ"} and "MODSEQ" in items and items["MODSEQ"] <= command.changedsince:
@@ -878,16 +878,19 @@ class Client:
             for number, slot in enumerate(self.view.slots if self.view.slots is not None else self.view.known.values(), 1):
                 if slot.flags is None or slot.uid in modified:
                     continue
-                if slot.uid in command.flags_told:  # behind the change; or, by NOTIFY, before it
-                    slot.flags = None if self.notifying else slot.flags
-                    continue
                 touched = command.touches(slot.uid if command.by_uid else number)
-                slot.flags = None if touched is None else self.changed(slot.flags, operation, flags) if touched else slot.flags
+                changed = None if touched is None else self.changed(slot.flags, operation, flags) if touched else slot.flags
+                if slot.uid in command.flags_told and changed != slot.flags:  # before the change, or behind it
+                    if not self.condstore:
+                        changed = None
+                    elif slot.modseq == command.flags_told[slot.uid]:
+                        changed = slot.flags
+                slot.flags = changed
             for uid in self.cached:
                 if uid not in self.view.known and (not command.by_uid or command.touches(uid) is not False):
                     self.cached[uid] = None
         if done and not silent:
-            self.missing(command, command.flags_told | modified)
+            self.missing(command, set(command.flags_told) | modified)
         for uid in command.wanted:
             self.settle(uid, command, done and uid not in modified)
 
