@@ -396,10 +396,12 @@ class Turns:
         uid = self.rng.choice(sorted(box.messages))
         letters = set(self.rng.sample(sorted(INFO_FLAGS), 1 + self.rng.randrange(2)))
         self.did(f"a local reader: letters {sorted(letters)} of UID {uid} of {box.name} the other way")
-        files = glob.glob(os.path.join(glob.escape(self.directory(box.name)), "cur", glob.escape(self.base_names(box)[uid]) + ":2,*"))
+        directory, base = self.directory(box.name), self.base_names(box)[uid]
+        files = glob.glob(os.path.join(glob.escape(directory), "cur", glob.escape(base) + ":2,*"))
+        files += glob.glob(os.path.join(glob.escape(directory), "new", glob.escape(base)))  # a copy by Dovecot, before anyone looked
         equal(len(files), 1, f"files of UID {uid} of {box.name}")
-        stem, _, info = files[0].rpartition(":2,")
-        os.rename(files[0], stem + ":2," + "".join(sorted(set(info) ^ letters)))
+        info = files[0].partition(base)[2].removeprefix(":2,")
+        os.rename(files[0], os.path.join(directory, "cur", base + ":2," + "".join(sorted(set(info) ^ letters))))
         box.messages[uid].flags ^= {INFO_FLAGS[letter] for letter in letters}
         self.touched.add(box.name)
 
