@@ -437,8 +437,17 @@ def is_sorted(found, criteria, keys, numbers):
     return got == want
 
 
+def is_threaded(tops, keys, numbers):
+    """Whether these are the threads of ORDEREDSUBJECT: by base subject, within by sent date, among each other by that of their first."""
+    got = [[numbers[int(x)] for x in re.findall(rb"\d+", top)] for top in tops if top]
+    want = {}
+    for number in sorted((n for thread in got for n in thread), key=lambda n: (keys["DATE"][n], n)):
+        want.setdefault(keys["SUBJECT"][number], []).append(number)
+    return got == list(want.values())
+
+
 def search(machine):
-    """Programs by seed: SEARCH, ESEARCH, SORT, THREAD. The order of SORT is checked by what FETCH says: Dovecot's, which keeps it in its
+    """Programs by seed: SEARCH, ESEARCH, SORT, THREAD. The order of SORT and of ORDEREDSUBJECT is checked by what FETCH says: Dovecot's, which keeps it in its
     index from one SORT to the next, is now and then another, so only the messages are compared with it."""
     both = Both(machine)
     programs = Programs(both.rng)
@@ -466,6 +475,9 @@ def search(machine):
                 kind = both.rng.choice([b"REFERENCES", b"ORDEREDSUBJECT", b"REFS"])
                 command = uid + b"THREAD " + kind + b" UTF-8 " + keys
                 ours, theirs = (threads(answer, kind) for answer in both.ask(command))
+                if kind == b"ORDEREDSUBJECT":
+                    both.compare(f"order of {command.decode()}", is_threaded(ours[1], keys_of, numbers[uid]), True)
+                    ours, theirs = ((status, sorted(re.findall(rb"\d+", b" ".join(found)))) for status, found in (ours, theirs))
             both.compare(f"{mailbox} {command.decode()}", ours, theirs)
     both.done("search")
 
