@@ -49,7 +49,7 @@ def equal(got, want, text=""):
     check(got == want, f"{text}: got {got!r:.1500}, want {want!r:.1500}")
 
 
-def wait_for(probe, text, seconds=20.0, interval=0.05):
+def wait_for(probe, text, seconds=60.0, interval=0.05):
     """Poll until probe() is true; its value is returned. The bound is for hangs only, no test measures time."""
     if SANITIZED:
         seconds *= 3
@@ -266,7 +266,7 @@ class Server:
                 raise Failed(f"restanted ended with {self.process.returncode}\n{self.log_text()[-4000:]}")
             return text in self.read_notifications()
         try:
-            wait_for(probe, text + " from restanted", 30)
+            wait_for(probe, text + " from restanted")
         except Failed as e:
             raise Failed(f"{e}\n{self.log_text()[-4000:]}") from None
 
@@ -274,7 +274,7 @@ class Server:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
-    def wait_log(self, pattern, seconds=20):
+    def wait_log(self, pattern, seconds=60):
         return wait_for(lambda: re.search(pattern, self.log_text()), f"log line {pattern!r} in\n{self.log_text()[-3000:]}", seconds)
 
     def ctl(self, *args, check_status=True):
@@ -369,7 +369,7 @@ class Server:
         """SIGTERM, and a clean end."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(30)
+            status = self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.kill()
             raise Failed("restanted did not stop\n" + self.log_text()[-3000:]) from None
@@ -384,7 +384,7 @@ class Server:
             for pid in pids:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids), "the roles to be gone", 20)
+            wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids), "the roles to be gone")
 
 
 def imap_login(m, user, password):

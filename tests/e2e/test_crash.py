@@ -507,7 +507,7 @@ def log_in(server, who):
 def restart(server):
     pids = [pid for pid, _, _ in server.descendants()]
     server.process.wait(20)
-    wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids), "the roles to follow the master", 20)
+    wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids), "the roles to follow the master")
     server.start()
 
 

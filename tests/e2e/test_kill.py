@@ -74,7 +74,7 @@ def kill(*pids):
 
 
 def settled(server, role, dead, want):
-    wait_for(lambda: len(set(server.processes().get(role, [])) - set(dead)) >= want, f"{role} to come back ({want})", 40)
+    wait_for(lambda: len(set(server.processes().get(role, [])) - set(dead)) >= want, f"{role} to come back ({want})")
 
 
 def test_kill_each(machine):
@@ -165,7 +165,7 @@ def test_kill_a_whole_role(machine):
         before = server.processes()[role]
         kill(*before)
         settled(server, role, before, 1)
-        wait_for(lambda: tolerant(lambda: works(server)), f"service after all of role {role} died", 40)
+        wait_for(lambda: tolerant(lambda: works(server)), f"service after all of role {role} died")
     check_quiet(server)
     for row in server.status()["pools"]:
         check(row, "status after it all")
@@ -188,7 +188,7 @@ def test_kill_pool_and_children(machine):
     processes = server.processes()
     kill(*processes["session pool"], *[p for p in processes["session"] if p not in alice], *processes["auth pool"], *processes["auth worker"])
     settled(server, "session pool", processes["session pool"], 1)
-    wait_for(lambda: tolerant(lambda: works(server)), "service after pools and spares died", 40)
+    wait_for(lambda: tolerant(lambda: works(server)), "service after pools and spares died")
     noop(held)
     check_quiet(server)
 
@@ -201,7 +201,7 @@ def test_master_dies(machine):
     pids = [p for p, _, _ in server.descendants()]
     server.process.kill()
     server.process.wait()
-    wait_for(lambda: not any(alive(p) for p in pids), "all processes to end after the master", 30)
+    wait_for(lambda: not any(alive(p) for p in pids), "all processes to end after the master")
     held.settimeout(10)
     harness.recv_all(held)
     server.start()
@@ -231,7 +231,7 @@ def test_stop_tells_clients(machine):
     check(b"* BYE" in recv_line(fresh), "IMAP, not logged in")
     check(b"-ERR [SYS/TEMP]" in recv_line(fresh_pop3), "POP3, not logged in")
     equal(server.process.wait(30), 0, "exit status")
-    wait_for(lambda: not any(alive(p) for p in pids), "all processes to end", 10)
+    wait_for(lambda: not any(alive(p) for p in pids), "all processes to end")
     check("STOPPING=1" in server.read_notifications(), "systemd is told")
 
 

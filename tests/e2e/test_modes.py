@@ -142,7 +142,7 @@ def test_one_connection_a_front(machine):
     for s in again + [newest]:
         s.close()
     pop3.quit()
-    wait_for(lambda: not set(serving) & set(server.processes()["front"]), "the fronts of the old generation to end", 30)
+    wait_for(lambda: not set(serving) & set(server.processes()["front"]), "the fronts of the old generation to end")
     noop(logged_in(server))
 
 
