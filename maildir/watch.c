@@ -219,8 +219,10 @@ int store_watch(struct store *store)
 		store->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (store->watch_fd < 0)
 			return -errno;
-		for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next)
+		for (struct mailbox *mailbox = store->mailboxes; mailbox; mailbox = mailbox->next) {
 			store_watch_mailbox(store, mailbox);
+			store->changes++; /* as in watch_names() */
+		}
 		watch_names(store);
 	}
 	return store->watch_fd;

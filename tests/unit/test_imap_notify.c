@@ -183,10 +183,30 @@ static void test_by_watch(void)
 	talk_remove_store(store, root);
 }
 
+/* What came to the selected mailbox after the last look, and before there was a watch, nobody tells: it is looked for. */
+static void test_before_watch(void)
+{
+	struct store *store = talk_make_store(root);
+	struct talk t = talk_begin(store, LIMIT_OUTPUT_BYTES);
+
+	t.now_usec += SECOND;
+	(void)talk_say(&t, "a EXAMINE INBOX\r\n"
+			   "b NOTIFY SET (selected (MessageNew (UID) MessageExpunge))\r\n");
+	TALK_EXPECT_IN(&t, "* 0 EXISTS\r\n");
+	CHECK(t.engine->idling, "it listens");
+	shell("echo x > new/1700000001.M1P1.h");
+	CU_ASSERT(store_watch(store) >= 0);
+	(void)talk_run(&t);
+	TALK_EXPECT(&t, "* 1 EXISTS\r\n* 1 RECENT\r\n* 1 FETCH (UID 1)\r\n");
+	talk_end(&t);
+	talk_remove_store(store, root);
+}
+
 static const struct unit_test tests[] = {
 	{ "too many mailboxes", test_too_many },
 	{ "mailboxes become too many", test_become_too_many },
 	{ "a look by time", test_by_time },
 	{ "a look by watch", test_by_watch },
+	{ "a look when there is a watch", test_before_watch },
 };
 UNIT_MAIN("imap_notify", tests)
