@@ -120,8 +120,9 @@ static enum run mark_all(struct imap *imap, struct list_progress *p)
 }
 
 /*
- * Whether an entry that matches a pattern is selected. A level of hierarchy that is no mailbox is told only where "%" asks
- * for levels (RFC 9051 sections 6.3.9 and 7.3.1, \NonExistent; 6.3.5, the second example).
+ * Whether an entry that matches a pattern is selected. A level of hierarchy that is no mailbox: the basic syntax tells
+ * every one (RFC 9051 section 6.3.5 has an example), the extended one only where "%" asks for levels (section 7.3.1,
+ * \NonExistent).
  */
 static bool is_selected(
 	const struct imap *imap, const struct list_progress *p, const struct listing_entry *entry)
@@ -132,7 +133,8 @@ static bool is_selected(
 		return meets_criteria(a, entry);
 	if (entry->exists)
 		return true;
-	return entry->has_children && list_patterns_match_level(imap, &p->patterns, entry->name);
+	return entry->has_children &&
+	       (!a->extended || list_patterns_match_level(imap, &p->patterns, entry->name));
 }
 
 /* RFC 5258 section 3.5: which criteria are met below. */

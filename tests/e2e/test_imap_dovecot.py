@@ -258,7 +258,7 @@ FLEXIBLE = "RFC 9051 6.4.4, BODY: servers may match flexibly"
 DECODED = "RFC 9051 6.4.4, BODY: the string is in the body; of an encoding that is broken or not known as much as can be made out is looked at"
 HEADERS_8BIT = "RFC 9051 6.4.4, SUBJECT: the string is in the subject; octets that no charset names are read in the one that they can be made out in, so its letters are found"
 SYNTAX = "RFC 9051 section 9: not the syntax; 2.2.1: a command that is not is answered by a tagged BAD"
-LEVELS = "RFC 9051 6.3.9: if % is the last character, matching levels of hierarchy are also returned"
+LEVELS = "RFC 9051 6.3.5: LIST tells the level foo for what lies below it, as Dovecot does where it has no index of the names"
 UTF7 = "RFC 3501 5.1.3: names are modified UTF-7; 6.3.3: BAD says that arguments are invalid"
 CONTENT = "RFC 9051 6.4.5: the part has these octets; see test_structure_dovecot.py"
 
@@ -288,7 +288,7 @@ DIFFERENT = {
     ("mailboxes", r"(then )?LSUB \"\" W%k"): "RFC 3501 6.3.9: a name above a subscribed one that matches a pattern with % is told with \\Noselect",
     ("mailboxes", r"CREATE \"(&Jjo|a&b)\""): UTF7,
     ("mailboxes", r"CREATE (a\.b|~x)"): "RFC 9051 5.1: mailbox names are free but for what 5.1 names; the separator of Maildir++ on disk is none of IMAP's",
-    ("mailboxes", r"then LIST \"\" \*%"): LEVELS,
+    ("mailboxes", r"then LIST \"\" (\*|\*\*|\*%|\"\*/\*\")"): LEVELS,
     ("malformed", r"malformed '(SELECT INBOX x|FETCH 1, FLAGS|FETCH 1 BODY\[0\]|FETCH 1 BODY\[\]<1>|FETCH 1 BODY\[\]<1\.0>|FETCH 1 ENVELOPE\.X)'"): SYNTAX,
     ("malformed", r"malformed '(FETCH 1  FLAGS|FETCH 1 FLAGS |FETCH 1 \(FLAGS  UID\)|SEARCH ALL |SEARCH  ALL|NOOP )'"): SYNTAX + "; 4: one blank, and none at the end",
     ("malformed", r"malformed '(RENAME a b c|EXPUNGE 1|ENABLE|ID|ID \(\"a\"\)|ID x|(NAMESPACE|NOOP|CHECK|CAPABILITY|CLOSE|UNSELECT) x)'"): SYNTAX,
