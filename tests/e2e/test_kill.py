@@ -69,8 +69,10 @@ def fronts_by_connection(server, s):
 
 
 def kill(*pids):
+    """Returns when they are dead: a login that is given to a session while the kernel tears that down is [UNAVAILABLE]."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not any(alive(p) for p in pids), "what was killed to be dead")
 
 
 def settled(server, role, dead, want):
