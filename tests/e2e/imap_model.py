@@ -948,6 +948,10 @@ class Client:
         command.wanted = must & known
         self.missing(command, set(command.result))
 
+    def is_selected(self, name, uidvalidity):
+        """By whatever name: others may have renamed it since."""
+        return self.selected is not None and (self.selected == name or (self.box and self.box.uidvalidity == uidvalidity))
+
     def take_copyuid(self, command):
         uidvalidity, sources, copies = command.copyuid
         if command.verb == "MOVE":
@@ -956,7 +960,7 @@ class Client:
             self.wrong("COPYUID of messages that were not named")
         if len(set(copies)) != len(copies) or copies != sorted(copies):
             self.wrong("COPYUID: not ascending")
-        if self.selected == command.mailbox:
+        if self.is_selected(command.mailbox, uidvalidity):
             self.own |= set(copies)
         target = self.world.names.get(command.mailbox)
         if not target or target.uidvalidity != uidvalidity:
@@ -990,7 +994,7 @@ class Client:
         if response.code != "APPENDUID":
             self.wrong("want APPENDUID", response)
         uidvalidity, uids = response.code_value
-        if self.selected == command.mailbox:
+        if self.is_selected(command.mailbox, uidvalidity):
             self.own |= set(uids)
         box = self.world.names.get(command.mailbox)
         if len(uids) != len(command.append) or uids != sorted(set(uids)):
