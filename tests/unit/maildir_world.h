@@ -12,6 +12,7 @@
 #include "tests/unit/unit.h"
 
 #include <ftw.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -390,6 +391,23 @@ static inline void world_copy(const char *from, const char *to)
 	closedir(dir);
 	stat(from, &st);
 	utimensat(AT_FDCWD, to, (struct timespec[2]){ st.st_atim, st.st_mtim }, 0);
+}
+
+/* Write the file of this name below path; what it held before is gone. */
+_printf_(3, 4) static inline void world_write_file(
+	const char *path, const char *name, const char *format, ...)
+{
+	char file_path[300];
+	va_list args;
+	FILE *file;
+
+	snprintf(file_path, sizeof file_path, "%s/%s", path, name);
+	file = fopen(file_path, "w");
+	CU_ASSERT_FATAL(file != NULL);
+	va_start(args, format);
+	vfprintf(file, format, args);
+	va_end(args);
+	fclose(file);
 }
 
 /* As a careful delivery agent does it. */

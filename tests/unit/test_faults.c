@@ -508,21 +508,6 @@ static void rest(struct world *w)
 		ahead_sec++;
 }
 
-_printf_(2, 3) static void write_file(const char *name, const char *format, ...)
-{
-	char path[300];
-	va_list args;
-	FILE *file;
-
-	snprintf(path, sizeof path, "%s/%s", run_path, name);
-	file = fopen(path, "w");
-	CU_ASSERT_FATAL(file != NULL);
-	va_start(args, format);
-	vfprintf(file, format, args);
-	va_end(args);
-	fclose(file);
-}
-
 /* Two messages, with keywords in the list and in a single change. */
 static void make_courier(void)
 {
@@ -536,13 +521,13 @@ static void make_courier(void)
 		CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
 	}
 	world_message_text("co1", text, sizeof text);
-	write_file(".Courier/cur/1700000001.M1.c:2,S", "%s", text);
+	world_write_file(run_path, ".Courier/cur/1700000001.M1.c:2,S", "%s", text);
 	world_message_text("co2", text, sizeof text);
-	write_file(".Courier/cur/1700000002.M2.c:2,", "%s", text);
-	write_file(".Courier/courierimapuiddb", "1 1700000000 8\n3 1700000001.M1.c\n7 1700000002.M2.c\n");
-	write_file(".Courier/courierimapkeywords/:list",
+	world_write_file(run_path, ".Courier/cur/1700000002.M2.c:2,", "%s", text);
+	world_write_file(run_path, ".Courier/courierimapuiddb", "1 1700000000 8\n3 1700000001.M1.c\n7 1700000002.M2.c\n");
+	world_write_file(run_path, ".Courier/courierimapkeywords/:list",
 		"Work\n$Forwarded\n\n1700000001.M1.c:0 1\n1700000002.M2.c:0\n");
-	write_file(".Courier/courierimapkeywords/.7.1700000002.M2.c", "Home\n");
+	world_write_file(run_path, ".Courier/courierimapkeywords/.7.1700000002.M2.c", "Home\n");
 }
 
 static void append_file(const char *name, const char *text)
@@ -563,7 +548,7 @@ static void fill_letters(void)
 
 	for (int i = 0, at = 0; i < 25; i++)
 		at += snprintf(text + at, sizeof text - (size_t)at, "%d K%d\n", i, i);
-	write_file(".Courier/dovecot-keywords", "%s", text);
+	world_write_file(run_path, ".Courier/dovecot-keywords", "%s", text);
 }
 
 static void leave_lines(void)
@@ -582,7 +567,7 @@ static void add_elsewhere(void)
 	char text[400];
 
 	world_message_text("else1", text, sizeof text);
-	write_file("cur/1700000900.M9.else:2,F", "%s", text);
+	world_write_file(run_path, "cur/1700000900.M9.else:2,F", "%s", text);
 	append_file("dovecot-uidlist", "6 :1700000900.M9.else\n");
 	append_file("restante-keywords", "K 27 Elsewhere\nM 26,27 1700000900.M9.else\n");
 }
@@ -595,7 +580,7 @@ static void add_later(unsigned kind)
 	snprintf(path, sizeof path, "%s/later", run_path);
 	if (!(kind & LATER) || access(path, F_OK) == 0)
 		return;
-	write_file("later", "%s", "");
+	world_write_file(run_path, "later", "%s", "");
 	add_elsewhere();
 	if (kind & NEW_MAIL)
 		world_deliver(run_path, "new1");
@@ -636,7 +621,7 @@ static void make_place(unsigned kind)
 	if ((kind & NEW_MAIL) && !(kind & LATER))
 		world_deliver(run_path, "new1");
 	if (kind & QUOTA)
-		write_file("maildirsize", "100000S,100C\n");
+		world_write_file(run_path, "maildirsize", "100000S,100C\n");
 	if (kind & COURIER)
 		make_courier();
 	if (kind & FULL)

@@ -298,21 +298,6 @@ static void find_syncs(void)
 	}
 }
 
-_printf_(2, 3) static void put_file(const char *name, const char *format, ...)
-{
-	char path[300];
-	va_list args;
-	FILE *file;
-
-	snprintf(path, sizeof path, "%s/%s", origin, name);
-	file = fopen(path, "w");
-	CU_ASSERT_FATAL(file != NULL);
-	va_start(args, format);
-	vfprintf(file, format, args);
-	va_end(args);
-	fclose(file);
-}
-
 /* A mailbox that was Courier's: the first look takes its keywords over, one of them beyond the letters. */
 static void make_courier(void)
 {
@@ -326,12 +311,12 @@ static void make_courier(void)
 	for (int i = 0, at = 0; i < 25; i++)
 		at += snprintf(names + at, sizeof names - (size_t)at, "%d K%d\n", i, i);
 	world_message_text("co1", text, sizeof text);
-	put_file(".Courier/cur/1700000001.M1.c:2,S", "%s", text);
+	world_write_file(origin, ".Courier/cur/1700000001.M1.c:2,S", "%s", text);
 	world_message_text("co2", text, sizeof text);
-	put_file(".Courier/cur/1700000002.M2.c:2,", "%s", text);
-	put_file(".Courier/dovecot-keywords", "%s", names);
-	put_file(".Courier/courierimapuiddb", "1 1700000000 8\n3 1700000001.M1.c\n7 1700000002.M2.c\n");
-	put_file(".Courier/courierimapkeywords/:list",
+	world_write_file(origin, ".Courier/cur/1700000002.M2.c:2,", "%s", text);
+	world_write_file(origin, ".Courier/dovecot-keywords", "%s", names);
+	world_write_file(origin, ".Courier/courierimapuiddb", "1 1700000000 8\n3 1700000001.M1.c\n7 1700000002.M2.c\n");
+	world_write_file(origin, ".Courier/courierimapkeywords/:list",
 		"Cone\nCtwo\nCthree\n\n1700000001.M1.c:0 1\n1700000002.M2.c:0 2\n");
 }
 
